@@ -1,0 +1,121 @@
+"""The legal values of frames, as frozen dataclasses in a closed union.
+
+The bytes are declared in `declarations`; `codec` is the door between the two.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for an acknowledgement, says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Sequence numbers received, newest first.
+
+    `pairs` are alternating gap and length, walking down from `largest`: skip `gap` numbers, then
+    `length` numbers are acknowledged. Either may be zero, so any distance can be said.
+    `corrupt` counts the datagrams of this connection that arrived damaged (modulo 2**32).
+    """
+
+    largest: int
+    delay_us: int
+    corrupt: int
+    pairs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A piece of a stream that shares its datagram with others."""
+
+    stream_id: int
+    offset: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class MaxStream:
+    """Credit: the peer may send this stream up to the offset `limit`."""
+
+    stream_id: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaxRequests:
+    """The peer may open requests with numbers below `limit`."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequest:
+    """A request ends now, both ways."""
+
+    request: int
+    code: int
+    reason: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PathChallenge:
+    """Whoever is at this address must send `nonce` back."""
+
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathResponse:
+    """The answer to a challenge."""
+
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The connection ends now."""
+
+    code: int
+    reason: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A piece of the handshake's own byte stream."""
+
+    offset: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Proof of this address for the client's next visit."""
+
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AckFrequency:
+    """How often the peer is asked to acknowledge; a higher `number` overrides a lower one."""
+
+    number: int
+    every: int
+    delay_us: int
+
+
+Frame = (
+    Ping
+    | Ack
+    | Stream
+    | MaxStream
+    | MaxRequests
+    | ResetRequest
+    | PathChallenge
+    | PathResponse
+    | Close
+    | Handshake
+    | Token
+    | AckFrequency
+)

@@ -33,6 +33,11 @@ OPEN_REQUESTS_MAX: Final = 1 << 10
 REQUESTS_MAX: Final = 1 << 30
 """Requests that one connection can ever open: their number shares 32 bits with two bits of kind."""
 
+EARLY_BODY_BYTES: Final = 64 * KIB
+"""Credit of a body before the server has said its own; every server grants at least this."""
+EARLY_REQUESTS: Final = 8
+"""Requests that a client may open before the server has said how many; likewise."""
+
 # --- Ledgers --------------------------------------------------------------------------------------
 ACK_RANGES_KEPT_MAX: Final = 4_096
 """Ranges of received sequence numbers that are remembered; the oldest are forgotten first."""
@@ -42,6 +47,9 @@ BODY_RANGES_MAX: Final = 65_536
 """Separate ranges of one body that a receiver tracks; more is refused (a peer that sends crumbs)."""
 FLIGHT_RUNS_MAX: Final = 65_536
 """Runs in flight that a sender tracks; past it, it waits for acknowledgements."""
+
+NUMBER_JUMP_MAX: Final = 1 << 24
+"""How far a sequence number may be ahead of the largest seen: more than any flight is long."""
 
 # --- Timers ---------------------------------------------------------------------------------------
 ACK_DELAY_MAX_NS: Final = 25 * MS
@@ -74,4 +82,5 @@ assert HELLO_MIN_BYTES <= DATAGRAM_MIN_BYTES <= DATAGRAM_MAX_BYTES
 assert ACK_PAIRS_MAX * 4 + 64 <= DATAGRAM_MIN_BYTES, "an ACK fits in the smallest datagram"
 assert MESSAGE_MAX_BYTES * 2 <= MESSAGE_WINDOW_BYTES, "a message can always be sent whole"
 assert REQUESTS_MAX * 4 <= 1 << 32, "a stream's number fits its 32 bits"
+assert EARLY_REQUESTS <= OPEN_REQUESTS_MAX
 assert TOKEN_MAX_BYTES + 64 <= HELLO_MIN_BYTES * AMPLIFICATION_FACTOR

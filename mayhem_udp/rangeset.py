@@ -118,6 +118,10 @@ class RangeSet:
             self.covered -= sum(self._stops[:extra]) - sum(self._starts[:extra])
             del self._starts[:extra], self._stops[:extra]
 
+    def lowest(self) -> tuple[int, int]:
+        """The lowest range; the set must not be empty."""
+        return self._starts[0], self._stops[0]
+
     @property
     def start(self) -> int:
         """The lowest integer; the set must not be empty."""

@@ -1,0 +1,594 @@
+"""One connection: the wiring of its parts, and the door to it.
+
+Four kinds of methods: getters; `handle_*` (datagrams and time come in); commands (what the owner
+wants); `poll_*` (events and batches go out). After any `handle_*` or command, take events until there
+are none, then batches until there are none, then ask for `next_deadline_ns`.
+Never reads a clock, opens a socket or touches a file.
+"""
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.limits import CLOSING_NS, REASON_MAX_BYTES
+from mayhem_udp.transport.core import Core, Entropy
+from mayhem_udp.transport.datagrams import Address, Transmit
+from mayhem_udp.transport.events import Closed, Connected, Event, Origin, PathChanged
+from mayhem_udp.transport.handshake import NO_TOKEN, HandshakeStream
+from mayhem_udp.transport.inbound import Inbound
+from mayhem_udp.transport.loss import PERSISTENT_PROBES
+from mayhem_udp.transport.opening import Opened
+from mayhem_udp.transport.outbound import Outbound
+from mayhem_udp.transport.path import Path, PathCheck
+from mayhem_udp.transport.pmtud import BLACK_HOLE_PROBES
+from mayhem_udp.transport.recovery import Outcome
+from mayhem_udp.transport.rtt import RoundTrip
+from mayhem_udp.transport.settings import TransportSettings
+from mayhem_udp.transport.state import Signal, State, advance
+from mayhem_udp.transport.stats import ConnectionStats
+from mayhem_udp.transport.streams.bodies import BodySend, as_block
+from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
+from mayhem_udp.transport.streams.table import Request
+from mayhem_udp.transport.timers import NEVER, Timer
+from mayhem_udp.units import MS, US
+from mayhem_udp.wire.codec import Parameters, retry_token
+from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
+from mayhem_udp.wire.frames import (
+    Close,
+    Frame,
+    Handshake,
+    MaxRequests,
+    MaxStream,
+    Ping,
+    ResetRequest,
+    Stream,
+    Token,
+)
+from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
+
+NO_RESET_TOKEN = bytes(16)
+
+
+class Connection:
+    """A connection's engine, either side. Made by `client` and, through a `Listener`, by `server`."""
+
+    __slots__ = ("_core", "_goodbye", "_idle_timeout_ns", "_inbound", "_outbound")
+
+    def __init__(self, core: Core, *, now_ns: int) -> None:
+        self._core = core
+        self._inbound = Inbound(core)
+        self._outbound = Outbound(core, answers=self._inbound.answers)
+        self._idle_timeout_ns = core.settings.idle_timeout_ns
+        core.timers.set(Timer.HANDSHAKE, now_ns + core.settings.handshake_timeout_ns)
+
+    @classmethod
+    def client(
+        cls,
+        address: Address,
+        *,
+        connection_id: int,
+        settings: TransportSettings,
+        entropy: Entropy,
+        now_ns: int,
+        token: bytes = NO_TOKEN,
+        mtu_hint_bytes: int = 0,
+    ) -> "Connection":
+        """A client that will say HELLO to `address`; `token` is from an earlier visit, if there was one.
+
+        `connection_id` is 64 unpredictable bits, `mtu_hint_bytes` the largest UDP payload that the local
+        interface takes (0: unknown).
+        """
+        parameters = _parameters(settings, reset_token=NO_RESET_TOKEN)
+        handshake = HandshakeStream(parameters, token=token)
+        return cls._make(
+            Side.CLIENT, address, connection_id, settings, handshake, entropy, mtu_hint_bytes, now_ns
+        )
+
+    @classmethod
+    def server(
+        cls,
+        address: Address,
+        *,
+        connection_id: int,
+        settings: TransportSettings,
+        entropy: Entropy,
+        reset_token: bytes,
+        visit_token: bytes,
+        now_ns: int,
+        mtu_hint_bytes: int = 0,
+    ) -> "Connection":
+        """The server's end for a client whose address is proved; `visit_token` is for its next visit."""
+        handshake = HandshakeStream(_parameters(settings, reset_token=reset_token))
+        made = cls._make(
+            Side.SERVER, address, connection_id, settings, handshake, entropy, mtu_hint_bytes, now_ns
+        )
+        made._core.control.append(Token(visit_token))
+        return made
+
+    @classmethod
+    def _make(
+        cls,
+        side: Side,
+        address: Address,
+        connection_id: int,
+        settings: TransportSettings,
+        handshake: HandshakeStream,
+        entropy: Entropy,
+        mtu_hint_bytes: int,
+        now_ns: int,
+    ) -> "Connection":
+        ceiling = min(settings.datagram_max_bytes, mtu_hint_bytes or settings.datagram_max_bytes)
+        core = Core(
+            side,
+            connection_id=connection_id,
+            path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
+            settings=settings,
+            handshake=handshake,
+            entropy=entropy,
+            mtu_hint_bytes=mtu_hint_bytes,
+        )
+        return cls(core, now_ns=now_ns)
+
+    # --- Getters -----------------------------------------------------------------------------------
+
+    @property
+    def connection_id(self) -> int:
+        """64 bits that name this connection in every datagram."""
+        return self._core.connection_id
+
+    @property
+    def state(self) -> State:
+        """Where the connection is in its life."""
+        return self._core.state
+
+    @property
+    def stats(self) -> ConnectionStats:
+        """The counters, live."""
+        return self._core.stats
+
+    @property
+    def rtt(self) -> RoundTrip:
+        """The round trip of the current path."""
+        return self._core.path.rtt
+
+    @property
+    def path(self) -> Path:
+        """The current path: address, controller, datagram size; read it, do not change it."""
+        return self._core.path
+
+    @property
+    def peer(self) -> Parameters | None:
+        """What the peer said of itself; None before the handshake is done."""
+        return self._core.peer
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Sent and not accounted for."""
+        return self._core.recovery.ledger.in_flight_bytes
+
+    def next_deadline_ns(self) -> int | None:
+        """When `handle_timeout` is to be called at the latest; None: never."""
+        deadline = min(self._core.timers.next_ns(), self._core.acks.deadline_ns)
+        return None if deadline == NEVER else deadline
+
+    def body_room_bytes(self, request: int) -> int:
+        """How many more bytes of the request's body the send buffer takes now."""
+        found = self._core.requests.open.get(request)
+        if found is None:
+            return 0
+        buffered = found.body_sent.buffered_bytes if found.body_sent else 0
+        ceiling = self._core.settings.send_buffer_max_bytes
+        wanted = 2 * self._core.path.controller.window_bytes
+        return max(min(wanted, ceiling) - buffered, 0)
+
+    def body_acked_bytes(self, request: int) -> int:
+        """How many bytes of the request's body the peer has."""
+        found = self._core.requests.open.get(request)
+        return found.body_sent.acked_bytes if found and found.body_sent else 0
+
+    def is_open(self, request: int) -> bool:
+        """Whether the request is still known (not ended, reset or finished and settled)."""
+        return request in self._core.requests.open
+
+    # --- Handlers ----------------------------------------------------------------------------------
+
+    def handle(self, opened: Opened, *, now_ns: int) -> None:
+        """Take intact datagrams that bear this connection's id."""
+        core = self._core
+        if core.state in (State.CLOSED, State.DRAINING):
+            return
+        if opened.header.type in (DatagramType.RETRY, DatagramType.VERSIONS, DatagramType.RESET):
+            self._handle_stateless(opened, now_ns=now_ns)
+            return
+        if core.state is State.CLOSING:
+            if self._outbound.closing is None and core.stats.datagrams_received % 8 == 0:
+                self._outbound.closing = self._goodbye
+            core.stats.datagrams_received += opened.count
+            return
+        newest = opened.header.sequence > core.acks.largest
+        try:
+            self._inbound.handle(opened, now_ns=now_ns)
+            if opened.address != core.path.address:
+                self._check_address(opened, is_newest=newest)
+        except PeerError as error:
+            self.close(error.code, error.message, now_ns=now_ns)
+            return
+        self._act_on_inbound(now_ns=now_ns)
+
+    def handle_corrupt(self, count: int) -> None:
+        """`count` datagrams of this connection arrived damaged; they are dropped, and counted."""
+        self._core.acks.corrupt += count
+        self._core.stats.corrupt_dropped += count
+
+    def handle_timeout(self, *, now_ns: int) -> None:
+        """Do what is due."""
+        for timer in self._core.timers.expired(now_ns=now_ns):
+            self._fire(timer, now_ns=now_ns)
+
+    def handle_unsendable(self, size: int) -> None:
+        """The local interface refused a datagram of `size` bytes as too large."""
+        mtu = self._core.path.mtu
+        mtu.on_too_large(size)
+        if size <= mtu.current_bytes:
+            mtu.on_black_hole(ceiling_bytes=size - 1)
+
+    # --- Commands ----------------------------------------------------------------------------------
+
+    def open_request(self) -> int | None:
+        """A new request's number; None while the peer's limit is reached. Clients only."""
+        assert self._core.side is Side.CLIENT, "only clients open requests"
+        request = self._core.requests.create()
+        return None if request is None else request.number
+
+    def send_message(self, request: int, payload: bytes) -> None:
+        """Queue one message of an open request; nothing happens where the request has ended."""
+        found = self._core.requests.open.get(request)
+        if found is not None and not found.is_finished:
+            found.messages_sent.append(payload)
+
+    def queued_message_bytes(self, request: int) -> int:
+        """Bytes of messages that are not acknowledged: wait with more while it is large."""
+        found = self._core.requests.open.get(request)
+        return found.messages_sent.queued_bytes if found else 0
+
+    def supply_body(self, request: int, offset: int, block: bytes | memoryview | NDArray[uint8]) -> None:
+        """Give bytes of the request's body; offsets ascend. The block must not change until it is settled."""
+        found = self._core.requests.open.get(request)
+        if found is None or len(block) == 0:
+            return
+        body = self._core.requests.body_sent(found)
+        body.supply(offset, as_block(block))
+        self._outbound.wake(body)
+
+    def skip_body(self, request: int, start: int, stop: int) -> None:
+        """The peer has `[start, stop)` of the request's body already."""
+        found = self._core.requests.open.get(request)
+        if found is not None:
+            self._core.requests.body_sent(found).skip(start, stop)
+
+    def consume_body(self, request: int, count: int, *, now_ns: int) -> None:
+        """`count` bytes of the incoming body are where they belong; gives the peer new credit."""
+        core = self._core
+        found = core.requests.open.get(request)
+        if found is None or found.body_received is None:
+            return
+        body = found.body_received
+        body.window.on_consumed(count)
+        limit = body.window.new_credit(
+            received_bytes=body.received.covered, rtt_ns=core.path.rtt.smoothed_ns, now_ns=now_ns
+        )
+        if limit is not None:
+            core.control.append(MaxStream(stream_id(request, Kind.BODY, core.side.other), limit))
+
+    def finish_request(self, request: int) -> None:
+        """This side has said all it will say; the request ends once that is acknowledged."""
+        found = self._core.requests.open.get(request)
+        if found is not None:
+            found.is_finished = True
+            self._end_if_settled(found)
+
+    def reset_request(self, request: int, code: int, reason: str) -> None:
+        """End a request now, both ways; the peer is told why."""
+        found = self._core.requests.open.get(request)
+        if found is not None:
+            self._end(found)
+            text = reason.encode()[:REASON_MAX_BYTES]
+            self._core.control.append(ResetRequest(request, code, text))
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life."""
+        self._core.control.append(Ping())
+
+    def close(self, code: int, reason: str, *, now_ns: int) -> None:
+        """End the connection and tell the peer."""
+        core = self._core
+        after = advance(core.state, Signal.CLOSE_ASKED)
+        if after is None:
+            return
+        core.state = after
+        self._outbound.closing = self._goodbye = Close(code, reason.encode()[:REASON_MAX_BYTES])
+        core.events.append(Closed(code, reason, Origin.LOCAL))
+        self._wind_down(now_ns=now_ns)
+
+    # --- Polling -----------------------------------------------------------------------------------
+
+    def poll_event(self) -> Event | None:
+        """The next event, or None."""
+        events = self._core.events
+        return events.popleft() if events else None
+
+    def poll_transmit(self, *, now_ns: int) -> Transmit | None:
+        """The next batch to send, or None when nothing may be sent now."""
+        batch = self._outbound.poll(now_ns=now_ns)
+        if batch is not None:
+            self._set_loss_timer()
+        return batch
+
+    # --- What came in, acted on --------------------------------------------------------------------
+
+    def _act_on_inbound(self, *, now_ns: int) -> None:
+        inbound, core = self._inbound, self._core
+        while inbound.outcomes:
+            self._settle(inbound.outcomes.popleft(), now_ns=now_ns)
+        if inbound.peer_parameters is not None:
+            parameters, inbound.peer_parameters = inbound.peer_parameters, None
+            self._on_handshake_done(parameters)
+        if inbound.path_answer is not None:
+            check, inbound.path_answer = inbound.path_answer, None
+            self._move_to(check, now_ns=now_ns)
+        if inbound.close is not None:
+            close, inbound.close = inbound.close, None
+            self._on_peer_close(close, now_ns=now_ns)
+            return
+        self._set_loss_timer()
+        core.timers.set(Timer.IDLE, now_ns + self._idle_timeout_ns)
+        if core.settings.keep_alive_ns and core.requests.open:
+            core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
+
+    def _on_handshake_done(self, peer: Parameters) -> None:
+        core = self._core
+        after = advance(core.state, Signal.HANDSHAKE_DONE)
+        if after is None:
+            return
+        core.state = after
+        core.timers.stop(Timer.HANDSHAKE)
+        core.requests.on_peer_parameters(
+            body_window_bytes=peer.body_window_bytes, requests_max=peer.requests_max
+        )
+        core.recovery.on_peer_delay(peer.ack_delay_max_us * US)
+        core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
+        if peer.idle_timeout_ms:
+            self._idle_timeout_ns = min(self._idle_timeout_ns, peer.idle_timeout_ms * MS)
+        for request in core.requests.open.values():
+            if request.body_sent is not None:
+                self._outbound.wake(request.body_sent)
+        core.events.append(Connected(peer))
+
+    def _settle(self, outcome: Outcome, *, now_ns: int) -> None:
+        """Tell the owners of bytes and frames what became of them."""
+        core = self._core
+        mtu = core.path.mtu
+        before = mtu.current_bytes
+        touched: set[int] = set()
+        for run in (*outcome.acked, *outcome.spurious):
+            if run.body is not None:
+                run.body.on_acked(run.offset, run.length)
+                if isinstance(run.body, BodySend):
+                    touched.add(run.body.stream_id >> 2)
+            elif run.probe_bytes:
+                mtu.on_acked(run.probe_bytes)
+            for frame in run.frames:
+                self._on_frame_acked(frame, touched)
+        for run in outcome.lost:
+            core.stats.lost += run.count
+            if run.body is not None:
+                run.body.on_lost(run.offset, run.length)
+                if isinstance(run.body, BodySend):
+                    self._outbound.wake(run.body)
+            elif run.probe_bytes:
+                mtu.on_lost(run.probe_bytes)
+            for frame in run.frames:
+                self._on_frame_lost(frame)
+        core.stats.spurious += sum(run.count for run in outcome.spurious)
+        if mtu.current_bytes != before:
+            core.path.controller.on_datagram_bytes(mtu.current_bytes)
+        for number in touched:
+            request = core.requests.open.get(number)
+            if request is not None:
+                self._end_if_settled(request)
+
+    def _on_frame_acked(self, frame: Frame, touched: set[int]) -> None:
+        core = self._core
+        match frame:
+            case Stream(number, offset, data):
+                request = core.requests.open.get(number >> 2)
+                if request is not None:
+                    request.messages_sent.on_acked(offset, offset + len(data))
+                    touched.add(request.number)
+            case Handshake():
+                core.handshake.on_acked(frame)
+
+    def _on_frame_lost(self, frame: Frame) -> None:
+        core = self._core
+        match frame:
+            case Stream(number, offset, data):
+                request = core.requests.open.get(number >> 2)
+                if request is not None:
+                    request.messages_sent.on_lost(offset, offset + len(data))
+            case Handshake():
+                core.handshake.on_lost(frame)
+            case MaxStream(number):
+                if number >> 2 in core.requests.open:
+                    core.control.append(frame)
+            case MaxRequests():
+                core.control.append(MaxRequests(core.requests.limit))
+            case _:
+                core.control.append(frame)
+
+    def _end_if_settled(self, request: Request) -> None:
+        if request.is_finished and request.is_settled:
+            self._end(request)
+
+    def _end(self, request: Request) -> None:
+        self._core.requests.end(request.number)
+        if request.body_sent is not None:
+            self._outbound.forget(request.body_sent)
+
+    # --- Stateless answers (client) ----------------------------------------------------------------
+
+    def _handle_stateless(self, opened: Opened, *, now_ns: int) -> None:
+        core = self._core
+        body = opened.rows[HEADER_BYTES : opened.segment_bytes - SEAL_BYTES].tobytes()
+        if core.side is not Side.CLIENT or opened.address != core.path.address:
+            return
+        match opened.header.type:
+            case DatagramType.RETRY if core.state is State.OPENING and not core.handshake.token:
+                if opened.header.sequence < core.recovery.ledger.next_number:
+                    self._on_retry(body, opened, now_ns=now_ns)
+            case DatagramType.VERSIONS if core.state is State.OPENING:
+                spoken = ", ".join(str(each) for each in body[1 : 1 + body[0]]) if body else "none"
+                ours = ", ".join(str(each) for each in VERSIONS_SPOKEN)
+                text = f"the server speaks version {spoken} of the protocol, this side speaks {ours}"
+                self._over(Code.VERSION_UNKNOWN, text, Origin.PEER, Signal.EXPIRED)
+            case DatagramType.RESET:
+                peer = core.peer
+                if peer is not None and body == peer.reset_token and any(body):
+                    text = "the server no longer knows this connection; it was probably restarted"
+                    self._over(Code.CONNECTION_LOST, text, Origin.RESET, Signal.RESET_SEEN)
+
+    def _on_retry(self, body: bytes, opened: Opened, *, now_ns: int) -> None:
+        core = self._core
+        try:
+            token = retry_token(body)
+        except PeerError:
+            return
+        ledger = core.recovery.ledger
+        for run in ledger.flight.runs:
+            if run.first <= opened.header.sequence < run.stop:
+                core.path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=0, now_ns=now_ns)
+        ledger.declare_lost(0, ledger.next_number)  # not by the network: the server kept nothing of it
+        ledger.lost.drop_first(len(ledger.lost))
+        core.handshake.restart(token)
+        core.path.loss.probes = 0
+        self._outbound.probes_due = 0
+
+    # --- Addresses ---------------------------------------------------------------------------------
+
+    def _check_address(self, opened: Opened, *, is_newest: bool) -> None:
+        """Something came from another address: have it proved, if it is the newest (RFC 9000 section 9.3)."""
+        core = self._core
+        if core.side is not Side.SERVER or core.state is not State.OPEN:
+            return
+        check = core.challenge
+        if check is not None and check.address == opened.address:
+            check.on_received(opened.total_bytes)
+        elif is_newest:
+            core.challenge = PathCheck(opened.address, int.from_bytes(core.entropy(8)))
+            core.challenge.on_received(opened.total_bytes)
+
+    def _move_to(self, check: PathCheck, *, now_ns: int) -> None:
+        core = self._core
+        core.challenge = None
+        core.timers.stop(Timer.PATH)
+        old = core.path
+        core.path = Path(check.address, core.settings, ceiling_bytes=core.ceiling_bytes, now_ns=now_ns)
+        core.path.loss.largest_acked = old.loss.largest_acked
+        core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
+        core.events.append(PathChanged(check.address))
+
+    # --- Time --------------------------------------------------------------------------------------
+
+    def _fire(self, timer: Timer, *, now_ns: int) -> None:
+        core = self._core
+        match timer:
+            case Timer.LOSS:
+                self._on_loss_timer(now_ns=now_ns)
+            case Timer.IDLE:
+                self._over(
+                    Code.IDLE_TIMEOUT,
+                    f"nothing was heard for {self._idle_timeout_ns / 1e9:.0f} s",
+                    Origin.LOCAL,
+                    Signal.EXPIRED,
+                )
+            case Timer.HANDSHAKE:
+                text = f"no answer within {core.settings.handshake_timeout_ns / 1e9:g} s"
+                self._over(Code.HANDSHAKE_TIMEOUT, text, Origin.LOCAL, Signal.EXPIRED)
+            case Timer.CLOSING:
+                core.state = advance(core.state, Signal.EXPIRED) or core.state
+            case Timer.KEEP_ALIVE:
+                self.ping()
+                core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
+            case Timer.PATH:
+                if core.challenge is not None and core.challenge.has_failed:
+                    core.challenge = None
+            case Timer.ACK | Timer.PACING | Timer.MTU:
+                pass  # being polled for transmission is all that is wanted
+
+    def _on_loss_timer(self, *, now_ns: int) -> None:
+        core = self._core
+        path = core.path
+        if core.recovery.loss_deadline_ns <= now_ns:
+            self._settle(core.recovery.on_time(path, now_ns=now_ns), now_ns=now_ns)
+        elif core.recovery.probe_deadline_ns(path) <= now_ns:
+            path.loss.probes += 1
+            self._outbound.probes_due = 2
+            if path.loss.probes == BLACK_HOLE_PROBES:
+                path.mtu.on_black_hole(ceiling_bytes=core.ceiling_bytes)
+                path.controller.on_datagram_bytes(path.mtu.current_bytes)
+            if path.loss.probes == PERSISTENT_PROBES:
+                path.controller.on_persistent_congestion(now_ns=now_ns)
+        self._set_loss_timer()
+
+    def _set_loss_timer(self) -> None:
+        core = self._core
+        recovery = core.recovery
+        deadline = recovery.loss_deadline_ns
+        if deadline == NEVER or deadline == 0:
+            deadline = recovery.probe_deadline_ns(core.path)
+        core.timers.set(Timer.LOSS, deadline)
+
+    # --- Endings -----------------------------------------------------------------------------------
+
+    def _on_peer_close(self, close: Close, *, now_ns: int) -> None:
+        core = self._core
+        after = advance(core.state, Signal.PEER_CLOSED)
+        if after is None:
+            return
+        core.state = after
+        core.events.append(Closed(close.code, close.reason.decode("utf-8", "replace"), Origin.PEER))
+        self._wind_down(now_ns=now_ns)
+
+    def _over(self, code: Code, text: str, origin: Origin, signal: Signal) -> None:
+        """The connection ends without a word to the peer."""
+        core = self._core
+        after = advance(core.state, signal)
+        if after is None:
+            return
+        core.state = after
+        core.events.append(Closed(code, text, origin))
+        self._forget_everything()
+
+    def _wind_down(self, *, now_ns: int) -> None:
+        self._forget_everything()
+        self._core.timers.set(Timer.CLOSING, now_ns + CLOSING_NS)
+
+    def _forget_everything(self) -> None:
+        core = self._core
+        for number in list(core.requests.open):
+            core.requests.end(number)
+        core.control.clear()
+        for timer in Timer:
+            core.timers.stop(timer)
+
+
+def _parameters(settings: TransportSettings, *, reset_token: bytes) -> Parameters:
+    return Parameters(
+        idle_timeout_ms=settings.idle_timeout_ns // MS,
+        datagram_max_bytes=settings.datagram_max_bytes,
+        chunk_bytes=settings.chunk_bytes,
+        ack_delay_max_us=settings.ack_delay_max_ns // US,
+        body_window_bytes=settings.body_window_initial_bytes,
+        requests_max=settings.requests_max,
+        reset_token=reset_token,
+        agent=settings.agent,
+    )

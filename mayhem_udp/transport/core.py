@@ -1,0 +1,103 @@
+"""What both directions of a connection share: its parts, in one record.
+
+`inbound` and `outbound` work on it, `connection` owns it. Holds state, never acts.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from mayhem_udp.limits import DATAGRAM_MIN_BYTES
+from mayhem_udp.transport.acks import AckTracker
+from mayhem_udp.transport.events import Event
+from mayhem_udp.transport.handshake import HandshakeStream
+from mayhem_udp.transport.path import Path, PathCheck
+from mayhem_udp.transport.recovery import Recovery
+from mayhem_udp.transport.settings import TransportSettings
+from mayhem_udp.transport.state import State
+from mayhem_udp.transport.stats import ConnectionStats
+from mayhem_udp.transport.streams.numbers import Side
+from mayhem_udp.transport.streams.table import RequestTable
+from mayhem_udp.transport.timers import Timers
+from mayhem_udp.wire.codec import Parameters
+from mayhem_udp.wire.frames import Frame
+from mayhem_udp.wire.layout import DATA_OVERHEAD_BYTES
+
+Entropy = Callable[[int], bytes]
+"""Gives so many unpredictable bytes: the system's in real life, seeded in simulations."""
+
+
+class Core:
+    """The parts of one connection."""
+
+    __slots__ = (
+        "acks",
+        "challenge",
+        "connection_id",
+        "control",
+        "entropy",
+        "events",
+        "handshake",
+        "mtu_hint_bytes",
+        "path",
+        "recovery",
+        "requests",
+        "settings",
+        "side",
+        "state",
+        "stats",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        side: Side,
+        *,
+        connection_id: int,
+        path: Path,
+        settings: TransportSettings,
+        handshake: HandshakeStream,
+        entropy: Entropy,
+        mtu_hint_bytes: int,
+    ) -> None:
+        self.side = side
+        self.connection_id = connection_id
+        self.settings = settings
+        self.entropy = entropy
+        self.mtu_hint_bytes = mtu_hint_bytes
+        self.state = State.OPENING
+        self.path = path
+        self.handshake = handshake
+        self.recovery = Recovery(ack_delay_max_ns=settings.ack_delay_max_ns)
+        self.acks = AckTracker(delay_ns=settings.ack_delay_max_ns)
+        self.requests = RequestTable(
+            side,
+            open_max=settings.requests_max,
+            window_bytes=settings.body_window_initial_bytes,
+            window_max_bytes=settings.body_window_max_bytes,
+        )
+        self.timers = Timers()
+        self.stats = ConnectionStats()
+        self.events: deque[Event] = deque()
+        self.control: deque[Frame] = deque()
+        """Frames that are to be sent, and sent again if lost."""
+        self.challenge: PathCheck | None = None
+
+    @property
+    def peer(self) -> Parameters | None:
+        """What the peer has said of itself."""
+        return self.handshake.peer
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Payload of the DATA datagrams sent now: what the peer wants, what we want, what fits."""
+        wanted = [self.settings.chunk_bytes, self.peer.chunk_bytes if self.peer else 0]
+        fixed = [each for each in wanted if each]
+        fits = max(self.path.mtu.current_bytes, DATAGRAM_MIN_BYTES) - DATA_OVERHEAD_BYTES
+        return min(fixed) if fixed else fits
+
+    @property
+    def ceiling_bytes(self) -> int:
+        """The largest datagram worth trying on this path."""
+        theirs = self.peer.datagram_max_bytes if self.peer else self.settings.datagram_max_bytes
+        ceiling = min(self.settings.datagram_max_bytes, theirs)
+        return min(ceiling, self.mtu_hint_bytes) if self.mtu_hint_bytes else ceiling

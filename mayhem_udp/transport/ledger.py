@@ -1,0 +1,235 @@
+"""What is in flight, in runs.
+
+A run is a burst of datagrams with consecutive numbers, sent at one moment, that carry consecutive
+pieces of one body; or one datagram of frames. Cost follows the number of runs, not of datagrams.
+Owns the flight and, for a while, what was declared lost (it may still prove to have arrived).
+Never decides that something is lost (`loss`), nor what to send again (the owner of the bytes).
+"""
+
+from bisect import bisect_right
+from typing import Final, Protocol
+
+from mayhem_udp.wire.frames import Frame
+
+LOST_KEPT_MAX: Final = 4_096
+"""Runs declared lost that are remembered, to notice that they arrived after all."""
+
+
+class BodyOwner(Protocol):
+    """Whoever's bytes a run carries: is told what became of them, and decides what to send again."""
+
+    def on_acked(self, offset: int, length: int) -> None:
+        """These bytes have arrived."""
+
+    def on_lost(self, offset: int, length: int) -> None:
+        """These bytes were lost, as far as one knows."""
+
+
+class Run:
+    """Datagrams `[first, first + count)`, sent at `sent_ns`, `wire_bytes` long together.
+
+    Of a body: `length` bytes from `offset`, `chunk_bytes` in each datagram but the last.
+    Of frames: `count` is 1 and `frames` holds what is to be repeated if it is lost.
+    `probe_bytes` is the size of a path MTU probe, else 0. The rest is the state of delivery at the
+    time of sending (`delivery`), from which the rate is computed when it is acknowledged.
+    """
+
+    __slots__ = (
+        "app_limited",
+        "body",
+        "chunk_bytes",
+        "count",
+        "delivered_bytes",
+        "delivered_ns",
+        "first",
+        "first_sent_ns",
+        "frames",
+        "in_flight_bytes",
+        "length",
+        "lost_bytes",
+        "offset",
+        "probe_bytes",
+        "sent_before_bytes",
+        "sent_bytes",
+        "sent_ns",
+        "wire_bytes",
+    )
+
+    def __init__(
+        self,
+        *,
+        first: int,
+        count: int,
+        sent_ns: int,
+        wire_bytes: int,
+        body: BodyOwner | None = None,
+        offset: int = 0,
+        chunk_bytes: int = 0,
+        length: int = 0,
+        frames: tuple[Frame, ...] = (),
+        probe_bytes: int = 0,
+    ) -> None:
+        self.first = first
+        self.count = count
+        self.sent_ns = sent_ns
+        self.wire_bytes = wire_bytes
+        self.body = body
+        self.offset = offset
+        self.chunk_bytes = chunk_bytes
+        self.length = length
+        self.frames = frames
+        self.probe_bytes = probe_bytes
+        self.delivered_bytes = 0
+        self.delivered_ns = 0
+        self.first_sent_ns = 0
+        self.sent_bytes = 0
+        self.sent_before_bytes = 0
+        self.lost_bytes = 0
+        self.in_flight_bytes = 0
+        self.app_limited = False
+
+    @property
+    def stop(self) -> int:
+        """One past the last number."""
+        return self.first + self.count
+
+    def split(self, count: int) -> "Run":
+        """Cut off and return the first `count` datagrams; this run keeps the others."""
+        assert 0 < count < self.count, "a split leaves something on both sides"
+        overhead = (self.wire_bytes - self.length) // self.count
+        length = count * self.chunk_bytes
+        head = Run(
+            first=self.first,
+            count=count,
+            sent_ns=self.sent_ns,
+            wire_bytes=length + count * overhead,
+            body=self.body,
+            offset=self.offset,
+            chunk_bytes=self.chunk_bytes,
+            length=length,
+        )
+        head.delivered_bytes = self.delivered_bytes
+        head.delivered_ns = self.delivered_ns
+        head.first_sent_ns = self.first_sent_ns
+        head.sent_bytes = self.sent_bytes
+        head.sent_before_bytes = self.sent_before_bytes
+        head.lost_bytes = self.lost_bytes
+        head.in_flight_bytes = self.in_flight_bytes
+        head.app_limited = self.app_limited
+        self.first += count
+        self.count -= count
+        self.offset += length
+        self.length -= length
+        self.wire_bytes -= head.wire_bytes
+        return head
+
+
+class RunList:
+    """Runs in the order of their numbers, with a cut at any number."""
+
+    __slots__ = ("firsts", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.firsts: list[int] = []
+
+    def append(self, run: Run) -> None:
+        """Add a run whose numbers are higher than all others."""
+        self.runs.append(run)
+        self.firsts.append(run.first)
+
+    def insert(self, run: Run) -> None:
+        """Add a run wherever its numbers belong."""
+        index = bisect_right(self.firsts, run.first)
+        self.runs.insert(index, run)
+        self.firsts.insert(index, run.first)
+
+    def take(self, start: int, stop: int) -> list[Run]:
+        """Remove and return everything with numbers in `[start, stop)`, cutting runs at its edges."""
+        runs, firsts = self.runs, self.firsts
+        low = bisect_right(firsts, start) - 1
+        if low < 0 or runs[low].stop <= start:
+            low += 1
+        high = bisect_right(firsts, stop - 1, low)
+        if low >= high:
+            return []
+        taken = runs[low:high]
+        kept: list[Run] = []
+        if taken[0].first < start:
+            kept.append(taken[0].split(start - taken[0].first))
+        if taken[-1].stop > stop:
+            tail = taken[-1]
+            taken[-1] = tail.split(stop - tail.first)
+            kept.append(tail)
+        runs[low:high] = kept
+        firsts[low:high] = [each.first for each in kept]
+        return taken
+
+    def drop_first(self, count: int) -> None:
+        """Forget the `count` lowest runs."""
+        del self.runs[:count], self.firsts[:count]
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+
+class Ledger:
+    """The flight of one connection, and what was lost of it lately."""
+
+    __slots__ = ("flight", "in_flight_bytes", "lost", "next_number", "skipped")
+
+    def __init__(self) -> None:
+        self.flight = RunList()
+        self.lost = RunList()
+        self.in_flight_bytes = 0
+        self.next_number = 0
+        self.skipped: int | None = None
+        """A number that was never sent: whoever acknowledges it is guessing."""
+
+    def skip_number(self) -> None:
+        """Leave out the next number (RFC 9000 section 21.4, optimistic ACKs)."""
+        self.skipped = self.next_number
+        self.next_number += 1
+
+    def sent(self, run: Run) -> None:
+        """Enter a run that is being sent."""
+        assert run.first >= self.next_number - run.count or run.first == self.next_number
+        self.flight.append(run)
+        self.in_flight_bytes += run.wire_bytes
+
+    def acknowledge(self, start: int, stop: int) -> list[Run]:
+        """Remove what `[start, stop)` acknowledges from the flight and return it."""
+        firsts = self.flight.firsts
+        if not firsts or stop <= firsts[0]:
+            return []
+        taken = self.flight.take(start, stop)
+        for run in taken:
+            self.in_flight_bytes -= run.wire_bytes
+        return taken
+
+    def acknowledge_lost(self, start: int, stop: int) -> list[Run]:
+        """Remove and return what was declared lost and is acknowledged after all."""
+        firsts = self.lost.firsts
+        if not firsts or stop <= firsts[0]:
+            return []
+        return self.lost.take(start, stop)
+
+    def declare_lost(self, start: int, stop: int) -> list[Run]:
+        """Move what is in flight of `[start, stop)` to the lost ones and return it."""
+        taken = self.flight.take(start, stop)
+        for run in taken:
+            self.in_flight_bytes -= run.wire_bytes
+            self.lost.insert(run)
+        if len(self.lost) > LOST_KEPT_MAX:
+            self.lost.drop_first(len(self.lost) - LOST_KEPT_MAX)
+        return taken
+
+    def forget_lost_before(self, sent_ns: int) -> None:
+        """Forget lost runs that were sent before `sent_ns`: nobody will hear of them again."""
+        count = 0
+        for run in self.lost.runs:
+            if run.sent_ns >= sent_ns:
+                break
+            count += 1
+        if count:
+            self.lost.drop_first(count)

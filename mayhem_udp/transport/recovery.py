@@ -1,0 +1,142 @@
+"""From an ACK frame, or from time passing, to outcomes: what arrived, what was lost, how fast.
+
+Wires the ledger, the loss detector, the round trip, the delivery counters and the congestion
+controller of a path. Returns outcomes; who owns the bytes is told by `connection`. Never sends.
+"""
+
+from dataclasses import dataclass
+
+from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.transport.congestion.base import AckSample
+from mayhem_udp.transport.ledger import Ledger, Run
+from mayhem_udp.transport.path import Path
+from mayhem_udp.transport.timers import NEVER
+from mayhem_udp.units import US
+from mayhem_udp.wire.codec import ranges_of_ack
+from mayhem_udp.wire.frames import Ack
+
+LOST_KEPT_ROUND_TRIPS = 3
+"""How long something declared lost may still turn out to have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of runs in flight. `spurious` were declared lost before, and arrived after all."""
+
+    acked: list[Run]
+    lost: list[Run]
+    spurious: list[Run]
+
+
+NOTHING = Outcome([], [], [])
+
+
+class Recovery:
+    """The sender's half of acknowledgement, for one connection."""
+
+    __slots__ = ("_ack_delay_max_ns", "_corrupt_seen", "ledger", "loss_deadline_ns")
+
+    def __init__(self, *, ack_delay_max_ns: int) -> None:
+        self.ledger = Ledger()
+        self.loss_deadline_ns = NEVER
+        self._ack_delay_max_ns = ack_delay_max_ns
+        self._corrupt_seen = 0
+
+    def on_peer_delay(self, ack_delay_max_ns: int) -> None:
+        """The longest that the peer waits with an ACK."""
+        self._ack_delay_max_ns = ack_delay_max_ns
+
+    def on_ack(self, ack: Ack, path: Path, *, now_ns: int) -> Outcome:
+        """Take an ACK. Raises `PeerError` when it names what was never sent."""
+        ledger = self.ledger
+        ranges = ranges_of_ack(ack)
+        if ack.largest >= ledger.next_number:
+            raise PeerError("an ACK names a datagram that was never sent", code=Code.BAD_ACK)
+        skipped = ledger.skipped
+        if skipped is not None and any(start <= skipped < stop for start, stop in ranges):
+            raise PeerError("an ACK names a number that was skipped", code=Code.BAD_ACK)
+        prior_bytes = ledger.in_flight_bytes
+        acked: list[Run] = []
+        spurious: list[Run] = []
+        for start, stop in ranges:
+            acked += ledger.acknowledge(start, stop)
+            spurious += ledger.acknowledge_lost(start, stop)
+        corrupt = (ack.corrupt - self._corrupt_seen) & 0xFFFFFFFF
+        self._corrupt_seen = ack.corrupt
+        if not acked and not spurious:
+            return NOTHING
+        largest = max(ack.largest, path.loss.largest_acked)
+        path.loss.largest_acked = largest
+        path.loss.probes = 0
+        rtt_ns = self._sample_rtt(ack, acked, path, now_ns=now_ns)
+        for run in spurious:
+            path.loss.on_spurious(run, path.rtt, now_ns=now_ns)
+        lost, self.loss_deadline_ns = path.loss.detect(ledger, path.rtt, now_ns=now_ns)
+        ledger.forget_lost_before(now_ns - LOST_KEPT_ROUND_TRIPS * path.rtt.smoothed_ns)
+        self._report(path, acked + spurious, lost, rtt_ns, prior_bytes, corrupt, now_ns=now_ns)
+        return Outcome(acked, lost, spurious)
+
+    def on_time(self, path: Path, *, now_ns: int) -> Outcome:
+        """Look for losses that time alone reveals."""
+        prior_bytes = self.ledger.in_flight_bytes
+        lost, self.loss_deadline_ns = path.loss.detect(self.ledger, path.rtt, now_ns=now_ns)
+        if not lost:
+            return NOTHING
+        self._report(path, [], lost, None, prior_bytes, 0, now_ns=now_ns)
+        return Outcome([], lost, [])
+
+    def probe_deadline_ns(self, path: Path) -> int:
+        """When to probe, if nothing is heard."""
+        return path.loss.probe_deadline_ns(self.ledger, path.rtt, ack_delay_max_ns=self._ack_delay_max_ns)
+
+    def _sample_rtt(self, ack: Ack, acked: list[Run], path: Path, *, now_ns: int) -> int | None:
+        for run in acked:
+            if run.first <= ack.largest < run.stop:
+                delay_ns = min(ack.delay_us * US, self._ack_delay_max_ns)
+                return path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
+        return None
+
+    def _report(
+        self,
+        path: Path,
+        acked: list[Run],
+        lost: list[Run],
+        rtt_ns: int | None,
+        prior_bytes: int,
+        corrupt: int,
+        *,
+        now_ns: int,
+    ) -> None:
+        """Tell the controller. Lost MTU probes are no sign of anything and are left out."""
+        delivery, rtt = path.delivery, path.rtt
+        real_lost = [run for run in lost if not run.probe_bytes]
+        lost_bytes = sum(run.wire_bytes for run in real_lost)
+        delivery.lost_bytes += lost_bytes
+        newest = delivery.on_acked(acked, now_ns=now_ns) if acked else None
+        interval_ns = 0
+        if newest is not None:
+            interval_ns = max(newest.sent_ns - newest.first_sent_ns, now_ns - newest.delivered_ns)
+        path.controller.on_ack(
+            AckSample(
+                now_ns=now_ns,
+                acked_bytes=sum(run.wire_bytes for run in acked),
+                lost_bytes=lost_bytes,
+                acked_packets=sum(run.count for run in acked),
+                lost_packets=sum(run.count for run in real_lost),
+                rtt_ns=rtt_ns,
+                rtt_min_ns=rtt.min_ns,
+                rtt_smoothed_ns=rtt.smoothed_ns,
+                in_flight_bytes=self.ledger.in_flight_bytes,
+                prior_in_flight_bytes=prior_bytes,
+                delivered_bytes=delivery.delivered_bytes,
+                lost_total_bytes=delivery.lost_bytes,
+                rate_interval_ns=interval_ns,
+                rate_delivered_bytes=delivery.delivered_bytes - newest.delivered_bytes if newest else 0,
+                rate_sent_bytes=newest.sent_bytes - newest.sent_before_bytes if newest else 0,
+                rate_prior_delivered_bytes=newest.delivered_bytes if newest else 0,
+                rate_is_app_limited=newest.app_limited if newest else False,
+                rate_tx_in_flight_bytes=newest.in_flight_bytes if newest else 0,
+                rate_lost_bytes=delivery.lost_bytes - newest.lost_bytes if newest else 0,
+                corrupt_packets=corrupt,
+            )
+        )

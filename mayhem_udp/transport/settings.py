@@ -1,0 +1,37 @@
+"""What an engine needs to be told about the world: one frozen record.
+
+The values come from the configuration (`config.toml` is the only place of the defaults).
+"""
+
+from dataclasses import dataclass
+
+from mayhem_udp import limits
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Settings of one connection; sizes in bytes, times in nanoseconds, rates in bits per second."""
+
+    chunk_bytes: int
+    """Payload of a DATA datagram; 0: as much as the path takes."""
+    datagram_max_bytes: int
+    """The largest UDP payload sent or taken."""
+    idle_timeout_ns: int
+    keep_alive_ns: int
+    """Without traffic for so long, a PING keeps middleboxes awake; 0: never."""
+    handshake_timeout_ns: int
+    ack_delay_max_ns: int
+    body_window_initial_bytes: int
+    body_window_max_bytes: int
+    send_buffer_max_bytes: int
+    requests_max: int
+    """Requests that the peer may have open at once."""
+    controller: str
+    rate_cap_bps: int
+    """No faster than this; 0: no cap."""
+    agent: str
+
+    def __post_init__(self) -> None:
+        assert limits.DATAGRAM_MIN_BYTES <= self.datagram_max_bytes <= limits.DATAGRAM_MAX_BYTES
+        assert self.body_window_initial_bytes <= self.body_window_max_bytes
+        assert 0 < self.requests_max <= limits.OPEN_REQUESTS_MAX

@@ -1,0 +1,123 @@
+"""The requests of one connection, and the four stream halves of each.
+
+Owns which requests are open, finished or still to come, and how many may be open at once.
+Never knows what a request asks for.
+"""
+
+from typing import Final
+
+from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.limits import EARLY_BODY_BYTES, EARLY_REQUESTS, REQUESTS_MAX
+from mayhem_udp.rangeset import RangeSet
+from mayhem_udp.transport.flow import ReceiveWindow
+from mayhem_udp.transport.streams.bodies import BodyReceive, BodySend
+from mayhem_udp.transport.streams.messages import MessageReceive, MessageSend
+from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
+
+RAISE_SHARE: Final = 2
+"""New credit of requests is told when one part in this many is used up."""
+
+
+class Request:
+    """One request: messages both ways, and bodies once there are any."""
+
+    __slots__ = ("body_received", "body_sent", "is_finished", "messages_received", "messages_sent", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.messages_sent = MessageSend()
+        self.messages_received = MessageReceive()
+        self.body_sent: BodySend | None = None
+        self.body_received: BodyReceive | None = None
+        self.is_finished = False
+        """This side has said all it will say."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that this side sent has been acknowledged."""
+        body = self.body_sent
+        return self.messages_sent.queued_bytes == 0 and (body is None or body.is_settled)
+
+
+class RequestTable:
+    """Requests by number; the client opens them, with numbers from zero upward."""
+
+    __slots__ = ("_body_limit", "_ended", "_open_max", "_window_bytes", "_window_max_bytes", "_side", "limit", "next", "open", "peer_limit")
+
+    def __init__(
+        self, side: Side, *, open_max: int, window_bytes: int, window_max_bytes: int
+    ) -> None:
+        self._side = side
+        self._open_max = open_max
+        self._window_bytes = window_bytes
+        self._window_max_bytes = window_max_bytes
+        self._body_limit = EARLY_BODY_BYTES
+        self.open: dict[int, Request] = {}
+        self._ended = RangeSet()
+        self.limit = open_max
+        """The client may open numbers below this, as the server has told it."""
+        self.peer_limit = EARLY_REQUESTS
+        """The same, as the client has heard it."""
+        self.next = 0
+
+    def on_peer_parameters(self, *, body_window_bytes: int, requests_max: int) -> None:
+        """What the peer grants at the start."""
+        self._body_limit = max(self._body_limit, body_window_bytes)
+        self.peer_limit = max(self.peer_limit, requests_max)
+        for request in self.open.values():
+            if request.body_sent is not None:
+                request.body_sent.limit = max(request.body_sent.limit, body_window_bytes)
+
+    def create(self) -> Request | None:
+        """A new request of this side's; None while the peer's limit is reached."""
+        if self.next >= min(self.peer_limit, REQUESTS_MAX):
+            return None
+        request = Request(self.next)
+        self.open[self.next] = request
+        self.next += 1
+        return request
+
+    def of_peer(self, number: int) -> Request | None:
+        """The request that something from the peer belongs to; None for one that has ended.
+
+        Raises `PeerError` for a number that the peer may not use.
+        """
+        request = self.open.get(number)
+        if request is not None:
+            return request
+        if number in self._ended:
+            return None
+        if self._side is Side.CLIENT:
+            raise PeerError("a server cannot open requests", code=Code.STATE_ILLEGAL)
+        if number >= self.limit:
+            raise PeerError("more requests were opened than allowed", code=Code.TOO_MANY_REQUESTS)
+        request = Request(number)
+        self.open[number] = request
+        return request
+
+    def body_sent(self, request: Request) -> BodySend:
+        """The request's outgoing body, made when it is first needed."""
+        if request.body_sent is None:
+            number = stream_id(request.number, Kind.BODY, self._side)
+            request.body_sent = BodySend(number, limit=self._body_limit)
+        return request.body_sent
+
+    def body_received(self, request: Request) -> BodyReceive:
+        """The request's incoming body, made when its first byte comes."""
+        if request.body_received is None:
+            window = ReceiveWindow(initial_bytes=self._window_bytes, max_bytes=self._window_max_bytes)
+            request.body_received = BodyReceive(window)
+        return request.body_received
+
+    def end(self, number: int) -> None:
+        """Forget a request; whatever else comes of it is ignored."""
+        if self.open.pop(number, None) is not None:
+            self._ended.add(number, number + 1)
+
+    def new_credit(self) -> int | None:
+        """A higher limit of request numbers to tell the client, when enough have ended."""
+        wanted = self._ended.covered + self._open_max
+        if wanted - self.limit < max(self._open_max // RAISE_SHARE, 1):
+            return None
+        self.limit = wanted
+        return wanted

@@ -7,7 +7,7 @@ Never reads a clock; what it holds is bounded by `held_max_bytes`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic
 
 from mayhem_udp.mayhem.bottleneck import Bottleneck
@@ -51,6 +51,10 @@ class LinkCounts:
     def lost(self) -> int:
         """All that will never come out."""
         return self.dropped + self.blacked_out + self.queue_dropped
+
+    def settled(self) -> "LinkCounts":
+        """The counts of a link that is given up: what is still inside is lost with it."""
+        return replace(self, queue_dropped=self.queue_dropped + self.held, held=0)
 
     def __add__(self, other: "LinkCounts") -> "LinkCounts":
         names = LinkCounts.__dataclass_fields__

@@ -4,6 +4,7 @@ Owns the syntax, its errors, and the way back from a spec to its shortest text.
 Never checks a range: `faults` does that when the values meet.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -167,8 +168,15 @@ def format_spec(spec: MayhemSpec) -> str:
     return ",".join(items) or NOTHING
 
 
+def profiles_with(tables: Mapping[str, Mapping[str, object]]) -> dict[str, Profile]:
+    """The built-in profiles and those of the configuration's tables, which go before them."""
+    return {**PROFILES, **{name: user_profile(name, settings) for name, settings in tables.items()}}
+
+
 def user_profile(name: str, settings: Mapping[str, object]) -> Profile:
     """A profile from a table of the configuration: `drop = 0.1`, `rate = "20M"`, `out = { rate = "2M" }`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name == NOTHING:
+        raise ConfigError(f"a profile cannot be called {name!r}", remedy="use letters, digits, - and _")
     items: list[str] = []
     for key, value in settings.items():
         if key in {way.value for way in Direction} and isinstance(value, Mapping):

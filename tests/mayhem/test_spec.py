@@ -16,7 +16,7 @@ from mayhem_udp.mayhem.faults import (
     Order,
 )
 from mayhem_udp.mayhem.profiles import PROFILES
-from mayhem_udp.mayhem.spec import KEYS, format_spec, parse_spec, user_profile
+from mayhem_udp.mayhem.spec import KEYS, format_spec, parse_spec, profiles_with, user_profile
 from mayhem_udp.units import KIB, MS, SECOND
 
 SHARES = st.floats(0, 1) | st.sampled_from([0.1, 0.25])
@@ -183,11 +183,8 @@ def test_every_fault_has_a_key_and_every_key_an_example_that_reads():
 
 
 def test_a_profile_from_the_configuration_is_as_good_as_a_built_in_one():
-    train = user_profile(
-        "train",
-        {"drop": 0.02, "rate": "20M", "blackout": ["30s+8s", "90s+20s"], "out": {"rate": "5M"}},
-    )
-    spec = parse_spec("train,seed=3", profiles={**PROFILES, "train": train})
+    train = {"drop": 0.02, "rate": "20M", "blackout": ["30s+8s", "90s+20s"], "out": {"rate": "5M"}}
+    spec = parse_spec("train,seed=3", profiles=profiles_with({"train": train}))
     assert spec.seed == 3
     assert spec.outward == FaultSpec(
         drop=0.02,
@@ -200,6 +197,18 @@ def test_a_profile_from_the_configuration_is_as_good_as_a_built_in_one():
 def test_an_error_in_a_profile_of_the_configuration_names_the_profile():
     with pytest.raises(ConfigError, match=r"^profile train: drop=7 is not a share"):
         user_profile("train", {"drop": 7})
+
+
+@pytest.mark.parametrize("name", ["none", "a,b", "a=b", "", "a b"])
+def test_a_profile_has_a_name_that_a_spec_can_say(name):
+    with pytest.raises(ConfigError, match="a profile cannot be called"):
+        user_profile(name, {"drop": 0.1})
+
+
+def test_a_profile_of_the_configuration_goes_before_a_built_in_one():
+    profiles = profiles_with({"wifi": {"drop": 0.5}})
+    assert parse_spec("wifi", profiles=profiles).outward == FaultSpec(drop=0.5)
+    assert set(profiles) == set(PROFILES)
 
 
 def test_every_profile_names_its_source():

@@ -163,9 +163,9 @@ class Size(_Quantity):
         return parse_size_bytes(text)
 
     def to_toml(self, value: object) -> str:
-        """The shortest exact form."""
+        """The shortest exact form; small ones, such as those of datagrams, are plain bytes."""
         assert isinstance(value, int)
-        return _exactly(value, _SIZE_UNITS)
+        return _exactly(value, _SIZE_UNITS) if value >= 64 * KIB else str(value)
 
 
 class Rate(_Quantity):

@@ -1,0 +1,65 @@
+"""Files over UDP through hostile networks, whole.
+
+    import mayhem_udp
+
+    with mayhem_udp.connect("mayhem://host/") as server:
+        result = server.put("report.pdf")
+
+`connect` is the way in; results, errors and settings are values of their own. The modules below the
+library (`transport`, `session`, `mayhem`) are public too: anyone can drive the engine without a socket.
+What is named here is imported when it is first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mayhem_udp.api import Client, connect
+    from mayhem_udp.config import Settings
+    from mayhem_udp.errors import (
+        ConfigError,
+        IntegrityError,
+        LocalFileError,
+        MayhemError,
+        RefusedError,
+        TransferError,
+        UnreachableError,
+        UsageError,
+    )
+    from mayhem_udp.results import Entry, PingResult, Progress, TransferFailure, TransferResult
+
+__version__: Final = "0.1.0"
+
+__all__ = [
+    "Client",
+    "ConfigError",
+    "Entry",
+    "IntegrityError",
+    "LocalFileError",
+    "MayhemError",
+    "PingResult",
+    "Progress",
+    "RefusedError",
+    "Settings",
+    "TransferError",
+    "TransferFailure",
+    "TransferResult",
+    "UnreachableError",
+    "UsageError",
+    "__version__",
+    "connect",
+]
+
+_HOMES: Final = {
+    "Client": "api",
+    "connect": "api",
+    "Settings": "config",
+    **dict.fromkeys(("Entry", "PingResult", "Progress", "TransferFailure", "TransferResult"), "results"),
+}
+"""The module of each name; the others are errors."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -1,0 +1,154 @@
+"""What a file is called on the other side: the rules of `cp`, without a look at any disk or server.
+
+Names go as the target says: `URL/` and `URL/dir/` are gone into and keep the name, `URL/b.txt` gives a
+new one. Several sources always go into the target. A folder goes under its own name, its contents alone
+with `dir/.`; a slash at its end, as a shell's completion leaves it, changes nothing.
+Never reads a folder, never judges whether a name is allowed: `store.names` does.
+"""
+
+import os
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from mayhem_udp.errors import PeerError, UsageError
+from mayhem_udp.url import Url, is_url, parse_url
+
+STANDARD_STREAM: Final = "-"
+RECEIVED_PREFIX: Final = "received_"
+"""What the round trip's file is called: this and the name of the original."""
+
+
+class Crowd(Enum):
+    """Whether one thing goes to the target, or several do."""
+
+    ONE = "one"
+    SEVERAL = "several"
+
+    @classmethod
+    def of(cls, sources: Sequence[object]) -> "Crowd":
+        """How many these are."""
+        return cls.ONE if len(sources) == 1 else cls.SEVERAL
+
+
+# --- Which argument is what -----------------------------------------------------------------------------
+
+
+def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[str], Url]:
+    """`PATH... [URL]`: the paths, and the target. Raises `UsageError`."""
+    paths = list(arguments)
+    target = default
+    if paths and is_url(paths[-1]):
+        target = parse_url(paths.pop(), default=default)
+    if stray := next(filter(is_url, paths), None):
+        raise UsageError(f"{stray!r} is a URL among the files", remedy="put the URL last")
+    if target is None:
+        raise UsageError(
+            "there is no URL to send to", remedy="end with mayhem://HOST:PORT/, or set MAYHEM_URL"
+        )
+    return paths, target
+
+
+def split_get(arguments: Sequence[str], *, default: Url | None) -> tuple[list[Url], str]:
+    """`URL... [DEST]`: the sources, and where they go; `.` unless said. Raises `UsageError`."""
+    sources = list(arguments)
+    destination = "."
+    if len(sources) > 1 and not is_url(sources[-1]):
+        destination = sources.pop()
+    return [remote(source, default=default) for source in sources], destination
+
+
+def remote(text: str, *, default: Url | None) -> Url:
+    """A URL, or a plain name on the default server. Raises `UsageError`."""
+    if is_url(text) or default is None:
+        return parse_url(text, default=default)
+    folder = default.name if default.is_folder else f"{default.name}/"
+    return parse_url(str(default.named(folder + text.removeprefix("/"))))
+
+
+# --- Names on the server ----------------------------------------------------------------------------------
+
+
+def upload_name(path: str, target: Url, *, crowd: Crowd) -> str:
+    """The name on the server of one file or folder; empty for contents that go to the root itself."""
+    if not target.is_folder and crowd is Crowd.ONE:
+        return target.name
+    folder = target.name.rstrip("/")
+    own = last_part(path)
+    return "/".join(part for part in (folder, own) if part)
+
+
+def stream_name(target: Url) -> str:
+    """The name for standard input, which has none of its own. Raises `UsageError`."""
+    if target.is_folder:
+        raise UsageError("standard input has no name of its own", remedy=f"name it, as in {target}NAME")
+    return target.name
+
+
+def joined(folder: str, name: str) -> str:
+    """A name inside a folder on the server; the empty folder is the root."""
+    return f"{folder}/{name}" if folder else name
+
+
+def last_part(path: str) -> str:
+    """What a file or folder is called; empty where only its contents are meant (`.`, `..`, `dir/.`, `/`)."""
+    own = os.path.basename(path.rstrip("/"))
+    return "" if own in {".", ".."} else own
+
+
+# --- Paths on this side -------------------------------------------------------------------------------------
+
+
+def goes_into(destination: str, *, crowd: Crowd) -> bool:
+    """Whether the destination is a folder to go into by its form alone; one that exists is, too."""
+    return crowd is Crowd.SEVERAL or destination.endswith("/") or not last_part(destination)
+
+
+def download_path(url: Url, destination: str, *, into: bool) -> Path:
+    """Where one file or folder lands; the root's contents land in the destination itself."""
+    own = last_part(url.name)
+    return Path(destination, own) if into and own else Path(destination)
+
+
+def relative_to(name: str, folder: str) -> str:
+    """What comes after the folder in the name of something inside it."""
+    prefix = folder.rstrip("/") + "/" if folder.rstrip("/") else ""
+    if not name.startswith(prefix):
+        raise PeerError(
+            f"the server listed {name!r} as a part of {folder!r}", remedy="do not trust this server"
+        )
+    return name[len(prefix) :]
+
+
+def received_name(path: str) -> str:
+    """What the round trip's file is called on this side."""
+    return RECEIVED_PREFIX + os.path.basename(path.rstrip("/"))
+
+
+# --- Patterns -------------------------------------------------------------------------------------------------
+
+
+def literal(name: str) -> str:
+    """The pattern that means this name alone."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def children_of(folder: str) -> str:
+    """The pattern of what is in a folder."""
+    return joined(folder.rstrip("/"), "*")
+
+
+def all_below(folder: str) -> str:
+    """The pattern of what is in a folder, however deep."""
+    return joined(folder.rstrip("/"), "**")
+
+
+def check_no_twins(pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse two sources (first) that would become one file (second). Raises `UsageError`."""
+    seen: dict[str, str] = {}
+    for source, target in pairs:
+        if target in seen:
+            message = f"{seen[target]} and {source} would both become {target}"
+            raise UsageError(message, remedy="send them apart, or into different folders")
+        seen[target] = source

@@ -1,0 +1,124 @@
+"""Progress bars while a terminal looks on: speed, time left, loss, retransmissions.
+
+Owns what is drawn. rich is imported only once a transfer has lasted long enough for somebody to wonder.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TextIO
+
+from mayhem_udp.cli.render import words
+from mayhem_udp.cli.render.base import Output
+from mayhem_udp.errors import MayhemError
+from mayhem_udp.escape import escape
+from mayhem_udp.results import Phase, Progress, TransferResult
+from mayhem_udp.units import format_rate
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+PATIENCE_S: Final = 0.3
+"""A transfer that is over sooner gets no bar."""
+BARS_MAX: Final = 8
+"""Files with a bar of their own at once; more would not fit on a screen."""
+NAME_WIDTH: Final = 32
+
+
+class BarOutput(Output):
+    """A bar for each file on its way, and a line for each that has arrived."""
+
+    def __init__(self, results: TextIO, notes: TextIO) -> None:
+        super().__init__(results, notes)
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def progress(self, progress: Progress) -> None:
+        """Draw, or draw anew."""
+        if self._bars is None:
+            if progress.seconds < PATIENCE_S and progress.state is not Phase.RETRYING:
+                return
+            self._bars = _started_bars(self._notes)
+        if progress.state is Phase.DONE:
+            self._drop(progress.name)
+            return
+        if progress.name not in self._tasks:
+            if len(self._tasks) >= BARS_MAX:
+                return
+            shown = _short(escape(progress.name))
+            self._tasks[progress.name] = self._bars.add_task(shown, total=None, told="", troubles="")
+        told = words.phase(progress) or ", ".join(
+            part for part in (format_rate(progress.goodput_bps), words.left(progress)) if part
+        )
+        self._bars.update(
+            self._tasks[progress.name],
+            completed=progress.bytes_done,
+            total=progress.bytes_total,
+            told=told,
+            troubles=words.troubles(progress),
+        )
+
+    def transferred(self, result: TransferResult) -> None:
+        """The bar goes, a line stays."""
+        self._drop(result.name)
+        self._say(self._results, words.transferred(result))
+
+    def tell(self, value: Mapping[str, object], text: str) -> None:
+        """The text."""
+        self._say(self._results, text)
+
+    def note(self, text: str) -> None:
+        """The text, beside the results."""
+        self._say(self._notes, f"mayhem: {text}")
+
+    def failed(self, error: MayhemError | OSError, *, about: str = "") -> None:
+        """The bars make room for what went wrong."""
+        self.close()
+        super().failed(error, about=about)
+
+    def close(self) -> None:
+        """Take all bars away; they come back with the next progress."""
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars = None
+        self._tasks.clear()
+
+    def _drop(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None and self._bars is not None:
+            self._bars.remove_task(task)
+
+    def _say(self, stream: TextIO, line: str) -> None:
+        """Write a line where it belongs, above the bars if that is the same terminal."""
+        if self._bars is None or not stream.isatty():
+            self._write(stream, line)
+            return
+        from rich.text import Text
+
+        self._bars.console.print(Text(line), soft_wrap=True)
+
+
+def _started_bars(stream: TextIO) -> "Bars":
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(binary_units=True),
+        TextColumn("{task.fields[told]}", markup=False),
+        TextColumn("{task.fields[troubles]}", markup=False, style="dim"),
+        console=Console(file=stream),
+        transient=True,
+        expand=True,
+        refresh_per_second=5,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    bars.start()
+    return bars
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which tells more than its beginning."""
+    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]

@@ -1,0 +1,78 @@
+"""What every way of speaking has in common.
+
+Owns the two streams (results; notes and failures), and the exit code that failures add up to.
+Never decides which way it is: `render` does.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from types import TracebackType
+from typing import Self, TextIO
+
+from mayhem_udp.cli.failures import failure_of
+from mayhem_udp.errors import MayhemError
+from mayhem_udp.results import Outcome, Progress, TransferFailure, TransferResult
+
+
+class Form(Enum):
+    """Who reads the results."""
+
+    PEOPLE = "people"
+    JSON = "json"
+
+
+class Output:
+    """Where a verb tells what happens; used with `with`, and from one thread."""
+
+    def __init__(self, results: TextIO, notes: TextIO) -> None:
+        self._results = results
+        self._notes = notes
+        self.exit_code = 0
+        """That of the first failure, 0 without one."""
+
+    def progress(self, progress: Progress) -> None:
+        """How far a transfer is (the callback that the library calls)."""
+
+    def transferred(self, result: TransferResult) -> None:
+        """One file has arrived."""
+        raise NotImplementedError
+
+    def tell(self, value: Mapping[str, object], text: str) -> None:
+        """A result of another kind: as a value, and as a text that is safe to show."""
+        raise NotImplementedError
+
+    def confirm(self, value: Mapping[str, object], text: str) -> None:
+        """Like `tell`, for what the user knows already if it went well."""
+        self.tell(value, text)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no result; safe to show."""
+
+    def failed(self, error: MayhemError | OSError, *, about: str = "") -> None:
+        """One file among several did not arrive; the others go on. `about` is its name."""
+        failure = failure_of(error, about=about)
+        self.exit_code = self.exit_code or failure.exit_code
+        for line in failure.lines:
+            self._write(self._notes, line)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One file has arrived or failed."""
+        if isinstance(outcome, TransferFailure):
+            self.failed(outcome.error, about=outcome.name)
+        else:
+            self.transferred(outcome)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+    def _write(self, stream: TextIO, line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,76 @@
+"""Results as lines, as JSON, or not at all: what is written where no terminal looks on.
+
+Owns how often a line of progress is due. Never draws.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final, TextIO
+
+from mayhem_udp.cli.render import words
+from mayhem_udp.cli.render.base import Output
+from mayhem_udp.results import Phase, Progress, TransferResult
+from mayhem_udp.units import SECOND
+
+_TOLD_AT_ONCE: Final = (Phase.RETRYING,)
+
+
+class JsonOutput(Output):
+    """One object a line on standard output; failures in words on standard error."""
+
+    def transferred(self, result: TransferResult) -> None:
+        """The fields of the result."""
+        self._write(self._results, json.dumps(result.as_dict()))
+
+    def tell(self, value: Mapping[str, object], text: str) -> None:
+        """The value."""
+        self._write(self._results, json.dumps(value))
+
+
+class QuietOutput(Output):
+    """Only what was asked for: listings and the like, and failures."""
+
+    def transferred(self, result: TransferResult) -> None:
+        """Nothing: it went well."""
+
+    def tell(self, value: Mapping[str, object], text: str) -> None:
+        """The text, since it is the answer."""
+        self._write(self._results, text)
+
+    def confirm(self, value: Mapping[str, object], text: str) -> None:
+        """Nothing: it went well."""
+
+
+class LineOutput(Output):
+    """A line for each file, and one now and then for a file that takes long."""
+
+    def __init__(self, results: TextIO, notes: TextIO, *, interval_ns: int) -> None:
+        """`interval_ns` is the time between two lines of progress; 0: none at all."""
+        super().__init__(results, notes)
+        self._interval_ns = interval_ns
+        self._told: dict[str, tuple[float, Phase]] = {}
+        """When each file was last mentioned, in its own seconds, and what it was at."""
+
+    def progress(self, progress: Progress) -> None:
+        """A line when one is due, or when the server is lost."""
+        if not self._interval_ns:
+            return
+        told_s, told_state = self._told.setdefault(progress.name, (0.0, progress.state))
+        is_due = (progress.seconds - told_s) * SECOND >= self._interval_ns
+        if is_due or (progress.state in _TOLD_AT_ONCE and told_state != progress.state):
+            self._write(self._notes, words.progress_line(progress))
+            told_s = progress.seconds
+        self._told[progress.name] = (told_s, progress.state)
+
+    def transferred(self, result: TransferResult) -> None:
+        """A line about the file."""
+        self._told.pop(result.name, None)
+        self._write(self._results, words.transferred(result))
+
+    def tell(self, value: Mapping[str, object], text: str) -> None:
+        """The text."""
+        self._write(self._results, text)
+
+    def note(self, text: str) -> None:
+        """The text, beside the results."""
+        self._write(self._notes, f"mayhem: {text}")

@@ -1,0 +1,32 @@
+"""Folders on this side: which files a recursive upload takes.
+
+Owns the walk: sorted, without following links inside the tree, so that it ends and stays inside. What is
+neither a file nor a folder is told to the caller, never opened.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mayhem_udp.cli.naming import joined
+
+Skipped = Callable[[Path, str], None]
+"""Told of what is left out, and why."""
+
+
+def files_below(folder: Path, name: str, *, on_skipped: Skipped) -> Iterator[tuple[Path, str]]:
+    """Each file in a folder, however deep, and what it is called where the folder is called `name`."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        on_skipped(folder, f"cannot be read: {error.strerror}")
+        return
+    for entry in found:
+        path, its_name = Path(entry.path), joined(name, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(path, its_name, on_skipped=on_skipped)
+        elif entry.is_file(follow_symlinks=False):
+            yield path, its_name
+        else:
+            on_skipped(path, "is a link" if entry.is_symlink() else "is no regular file")

@@ -1,0 +1,95 @@
+"""`mayhem config`: the settings in force, and what is wrong with a file."""
+
+from collections.abc import Iterator
+
+import click
+
+from mayhem_udp.cli.options import examples, general_options, invocation, json_option
+from mayhem_udp.cli.surroundings import Surroundings
+from mayhem_udp.config import ConfigProblems, Loaded, Problem, Sources, find_file, load
+from mayhem_udp.config.load import DEFAULT_FILE
+from mayhem_udp.config.schema import SETTINGS
+from mayhem_udp.errors import MayhemError, UsageError
+from mayhem_udp.escape import escape
+
+
+@click.group(
+    "config",
+    short_help="Show the settings in force, or check a file.",
+    epilog=examples(
+        "mayhem config show",
+        "mayhem config check /etc/mayhem_udp/config.toml",
+        "mayhem config default > config.toml",
+    ),
+)
+def command() -> None:
+    """Show the settings in force and where each came from, check a file, or print the defaults."""
+
+
+@command.command("show")
+@general_options
+@json_option
+@click.pass_context
+def show(ctx: click.Context) -> int:
+    """Print every setting, its value, and where it came from."""
+    call = invocation(ctx)
+    values = dict(_values(call.loaded))
+    with call.output() as output:
+        width = max(len(f"{name.partition('.')[2]} = {value}") for name, (value, _) in values.items())
+        section = ""
+        for name, (value, origin) in values.items():
+            its_section, _, key = name.partition(".")
+            heading = f"\n[{its_section}]\n" if section else f"[{its_section}]\n"
+            text = f"{key} = {value}".ljust(min(width, 44)) + f"  # {escape(origin)}"
+            output.tell(
+                {"name": name, "value": value, "origin": origin},
+                text if its_section == section else heading + text,
+            )
+            section = its_section
+    return output.exit_code
+
+
+@command.command("check")
+@click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
+@click.pass_context
+def check(ctx: click.Context, file: str | None) -> int:
+    """Say what is wrong with a file, each problem with its line; without FILE, the one that would be read."""
+    around = ctx.obj if isinstance(ctx.obj, Surroundings) else Surroundings()
+    path = find_file(given=file, environ=around.environ)
+    if path is None:
+        raise UsageError(
+            "there is no configuration file", remedy="name one; `mayhem config default` makes one"
+        )
+    loaded = load(Sources(path))
+    if problems := list(_mayhem_problems(loaded)):
+        raise ConfigProblems(problems)
+    around.stdout.write(f"{escape(str(path))}: all is well\n")
+    return 0
+
+
+@command.command("default")
+@click.pass_context
+def default(ctx: click.Context) -> int:
+    """Print the whole default configuration, with a comment on every setting."""
+    around = ctx.obj if isinstance(ctx.obj, Surroundings) else Surroundings()
+    around.stdout.write(DEFAULT_FILE.read_text())
+    return 0
+
+
+def _values(loaded: Loaded) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name, setting in SETTINGS.items():
+        value = getattr(getattr(loaded.settings, setting.section), setting.attribute)
+        yield name, (setting.kind.to_toml(value), loaded.origins[name].place)
+
+
+def _mayhem_problems(loaded: Loaded) -> Iterator[Problem]:
+    """What only the fault models can judge: profiles and specs."""
+    from mayhem_udp.mayhem.settings import profiles_of, spec_of
+
+    try:
+        name = "mayhem.profiles"
+        profiles_of(loaded.settings.mayhem)
+        name = "mayhem.spec"
+        spec_of(loaded.settings.mayhem)
+    except MayhemError as error:
+        yield Problem(loaded.origins[name].place, name, error.message, error.remedy)

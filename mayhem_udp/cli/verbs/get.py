@@ -1,0 +1,134 @@
+"""`mayhem get URL... [DEST]`: download files."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from mayhem_udp.cli import naming
+from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
+from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
+from mayhem_udp.cli.render.base import Output
+from mayhem_udp.cli.surroundings import Remote
+from mayhem_udp.errors import Code, MayhemError, RefusedError, UsageError
+from mayhem_udp.escape import escape
+from mayhem_udp.results import Entry, EntryKind
+from mayhem_udp.store.names import check_name
+from mayhem_udp.url import Url
+
+Download = tuple[str, Path]
+
+
+@click.command(
+    "get",
+    short_help="Download files.",
+    epilog=examples(
+        "mayhem get mayhem://host/report.pdf              into the current folder",
+        "mayhem get mayhem://host/report.pdf 2026.pdf     under another name",
+        "mayhem get 'mayhem://host/photos/*.jpg' pictures a pattern (quote it), into a folder",
+        "mayhem get -r mayhem://host/site .               makes site/...",
+        "mayhem get mayhem://host/src.tar - | tar x       standard output",
+    ),
+)
+@click.argument("urls", nargs=-1, required=True, metavar="URL... [DEST]", type=click.Path())
+@click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
+@transfer_options
+@click.pass_context
+def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
+    """Download files; each is verified before it is put in its place.
+
+    DEST is a folder to go into or a new name, as with cp; without it files land in the current folder.
+    With MAYHEM_URL set, plain names mean files on that server.
+    """
+    call = invocation(ctx)
+    sources, destination = naming.split_get(urls, default=call.server)
+    servers = {source.place for source in sources}
+    if len(servers) > 1:
+        raise UsageError("the URLs name several servers", remedy="fetch from each with a command of its own")
+    if destination == STANDARD_STREAM:
+        return _get_stream(call, sources)
+    with call.output() as output, call.connect(sources[0], output) as remote:
+        for outcome in remote.get_many(_planned(remote, sources, destination, output, recursive=recursive)):
+            output.outcome(outcome)
+    return output.exit_code
+
+
+def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
+    if len(sources) > 1 or sources[0].is_folder:
+        raise UsageError("only one file can go to standard output", remedy="name one file")
+    with call.output(stdout_is_data=True) as output:
+        output.note("standard output cannot be resumed if it is cut")
+        with call.connect(sources[0], output) as remote:
+            stream = call.surroundings.stdout.buffer
+            output.transferred(remote.get(sources[0].name, stream))
+            stream.flush()
+    return output.exit_code
+
+
+def _planned(
+    remote: Remote, sources: Sequence[Url], destination: str, output: Output, *, recursive: bool
+) -> list[Download]:
+    """Every file to fetch, and its path; what cannot be fetched fails alone."""
+    matches: list[tuple[Url, Entry | None]] = []
+    for source in sources:
+        try:
+            matches += [
+                (source.named(name), entry) for name, entry in _matching(remote, source, recursive=recursive)
+            ]
+        except RefusedError as error:
+            output.failed(error, about=source.name)
+    into = Path(destination).is_dir() or naming.goes_into(destination, crowd=Crowd.of(matches))
+    downloads: list[Download] = []
+    for url, entry in matches:
+        try:
+            landing = naming.download_path(url, destination, into=into)
+            downloads += _expanded(remote, url, entry, landing, output, recursive=recursive)
+        except MayhemError as error:
+            output.failed(error, about=url.name)
+    naming.check_no_twins([(name, str(path)) for name, path in downloads])
+    return downloads
+
+
+def _matching(remote: Remote, source: Url, *, recursive: bool) -> Iterator[tuple[str, Entry | None]]:
+    """The names that a source means; the entry is left out where nobody needs to ask for it."""
+    name = source.name.rstrip("/")
+    if source.is_glob:
+        entries = list(remote.list(name))
+        yield from ((_checked(entry.name), entry) for entry in entries)
+        if entries:
+            return
+    if source.is_glob or (name and not recursive and not source.is_folder):
+        yield name, None
+    elif not recursive:
+        raise UsageError(f"{source} is a folder", remedy="use -r to fetch it with its contents")
+    elif name:
+        yield name, remote.stat(name)
+    else:
+        yield "", Entry(name="", bytes=0, mtime_ns=0, kind=EntryKind.FOLDER)
+
+
+def _expanded(
+    remote: Remote, url: Url, entry: Entry | None, landing: Path, output: Output, *, recursive: bool
+) -> Iterator[Download]:
+    """One file, or all that a folder holds."""
+    if entry is None or entry.kind is EntryKind.FILE:
+        yield url.name, landing
+    elif not recursive:
+        output.note(f"{escape(url.name)} is a folder, left out (-r takes it)")
+    else:
+        for each in remote.list(naming.all_below(naming.literal(url.name))):
+            if each.kind is EntryKind.FILE:
+                relative = naming.relative_to(_checked(each.name), url.name)
+                yield each.name, landing.joinpath(*relative.split("/"))
+
+
+def _checked(name: str) -> str:
+    """A name that the server chose, if it may decide where a file lands here."""
+    try:
+        check_name(name)
+    except RefusedError as error:
+        message = f"the server offers the name {name!r}: {error.message}"
+        raise RefusedError(
+            message, code=Code.NAME_REFUSED, remedy="fetch it under a name of your own"
+        ) from None
+    return name

@@ -1,0 +1,107 @@
+"""`mayhem put PATH... URL`: upload files."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from mayhem_udp.cli.naming import (
+    STANDARD_STREAM,
+    Crowd,
+    check_no_twins,
+    split_put,
+    stream_name,
+    upload_name,
+)
+from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
+from mayhem_udp.cli.render.base import Output
+from mayhem_udp.cli.tree import files_below
+from mayhem_udp.errors import LocalFileError, UsageError
+from mayhem_udp.escape import escape
+from mayhem_udp.url import Url
+
+Upload = tuple[Path, str]
+
+
+@click.command(
+    "put",
+    short_help="Upload files.",
+    epilog=examples(
+        "mayhem put report.pdf mayhem://host/             keeps the name",
+        "mayhem put report.pdf mayhem://host/2026.pdf     gives another",
+        "mayhem put *.jpg mayhem://host/photos/           several, into a folder",
+        "mayhem put -r site mayhem://host/                makes site/...",
+        "mayhem put -r site/. mayhem://host/www/          the contents alone",
+        "tar c src | mayhem put - mayhem://host/src.tar   standard input",
+    ),
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH... [URL]", type=click.Path())
+@click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
+@transfer_options
+@click.pass_context
+def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
+    """Upload files; done means that the server has verified and stored them.
+
+    Names go as with cp: a URL that ends with / is a folder to go into, any other is the new name.
+    A transfer that was cut goes on where it stopped when the same command is given again.
+    """
+    call = invocation(ctx)
+    sources, target = split_put(paths, default=call.server)
+    if not sources:
+        raise UsageError("there is no file to send", remedy="name one before the URL")
+    with call.output() as output:
+        if STANDARD_STREAM in sources:
+            return _put_stream(call, sources, target, output)
+        files, folders = _sorted_out(sources, target, output, recursive=recursive)
+        uploads = chain(files, _walk(folders, output))
+        with call.connect(target, output) as remote:
+            for outcome in remote.put_many(uploads):
+                output.outcome(outcome)
+    return output.exit_code
+
+
+def _put_stream(call: Invocation, sources: list[str], target: Url, output: Output) -> int:
+    if len(sources) > 1:
+        raise UsageError(
+            "standard input cannot be one of several", remedy="send it with a command of its own"
+        )
+    name = stream_name(target)
+    output.note("standard input cannot be resumed if it is cut")
+    with call.connect(target, output) as remote:
+        output.transferred(remote.put(call.surroundings.stdin.buffer, name))
+    return output.exit_code
+
+
+def _sorted_out(
+    sources: list[str], target: Url, output: Output, *, recursive: bool
+) -> tuple[list[Upload], list[Upload]]:
+    """Files and folders with their names on the server; what is not there fails alone, as with cp."""
+    files: list[Upload] = []
+    folders: list[Upload] = []
+    crowd = Crowd.of(sources)
+    for source in sources:
+        path = Path(source)
+        try:
+            if not path.is_dir():
+                path.stat()
+                files.append((path, upload_name(source, target, crowd=crowd)))
+                continue
+        except OSError as error:
+            output.failed(error)
+            continue
+        if recursive:
+            folders.append((path, upload_name(source, target, crowd=crowd)))
+        else:
+            output.failed(
+                LocalFileError(f"{source} is a folder", remedy="use -r to send it with its contents")
+            )
+    check_no_twins([(str(path), name) for path, name in (*files, *folders) if name])
+    return files, folders
+
+
+def _walk(folders: Iterable[Upload], output: Output) -> Iterator[Upload]:
+    for folder, name in folders:
+        yield from files_below(
+            folder, name, on_skipped=lambda path, why: output.note(f"{escape(str(path))} {why}, left out")
+        )

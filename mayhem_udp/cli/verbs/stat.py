@@ -1,0 +1,33 @@
+"""`mayhem stat URL...`: all about files."""
+
+import click
+
+from mayhem_udp.cli import naming
+from mayhem_udp.cli.options import client_options, examples, invocation
+from mayhem_udp.cli.render import words
+from mayhem_udp.errors import RefusedError
+
+
+@click.command(
+    "stat",
+    short_help="Tell a file's size, time and SHA-256.",
+    epilog=examples(
+        "mayhem stat mayhem://host/report.pdf",
+    ),
+)
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@client_options
+@click.pass_context
+def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
+    """Tell size, time of the last change and SHA-256 of files; the server reads them to do so."""
+    call = invocation(ctx)
+    sources = [naming.remote(url, default=call.server) for url in urls]
+    with call.output() as output:
+        for source, remote in call.each_connected(sources, output):
+            try:
+                entry = remote.stat(source.name.rstrip("/"))
+            except RefusedError as error:
+                output.failed(error, about=source.name)
+                continue
+            output.tell(entry.as_dict(), words.entry_lines(entry))
+    return output.exit_code

@@ -1,0 +1,147 @@
+"""`mayhem put`, down to the library's door."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import MemoryServer, Shell, byte_stream
+
+from mayhem_udp.units import SECOND
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder with a file, a folder in it, a link and a pipe."""
+    site = tmp_path / "site"
+    (site / "img").mkdir(parents=True)
+    (site / "index.html").write_bytes(b"<html>")
+    (site / "img" / "logo.png").write_bytes(b"png")
+    (site / "link").symlink_to("index.html")
+    os.mkfifo(site / "pipe")
+    return site
+
+
+def test_a_file_keeps_its_name_in_a_folder(shell: Shell, tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"one")
+    assert shell("put", "a.txt", "mayhem://h/") == 0
+    assert shell.server.files == {"a.txt": b"one"}
+    assert shell.server.log == ["mayhem://h:5000/", "closed"]
+    assert shell.out == (
+        "a.txt: 3 B in 500.0 ms (48 bit/s), SHA-256 verified, 7 datagrams sent, 5 received, "
+        "1 retransmitted, 2 corrupt\n"
+    )
+    assert shell.err == ""
+
+
+def test_several_files_go_into_a_folder_over_one_connection(shell: Shell, tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert shell("put", "a", "b", "mayhem://h/dir") == 0
+    assert shell.server.files == {"dir/a": b"a", "dir/b": b"b"}
+    assert shell.server.log.count("closed") == 1
+
+
+def test_the_default_server_is_that_of_the_environment(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    shell.environ["MAYHEM_URL"] = "mayhem://[::1]:7000/in/"
+    assert shell("put", "a") == 0
+    assert shell.server.files == {"in/a": b"one"}
+    assert shell.server.log[0] == "mayhem://[::1]:7000/"
+
+
+def test_a_folder_goes_with_all_that_is_in_it_but_links_and_pipes(shell: Shell, tree: Path):
+    assert shell("put", "-r", "site", "mayhem://h/") == 0
+    assert shell.server.files == {"site/index.html": b"<html>", "site/img/logo.png": b"png"}
+    assert shell.err == (
+        "mayhem: site/link is a link, left out\nmayhem: site/pipe is no regular file, left out\n"
+    )
+
+
+def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):
+    assert shell("put", "-r", "site/.", "mayhem://h/") == 0
+    assert set(shell.server.files) == {"index.html", "img/logo.png"}
+
+
+def test_a_folder_without_r_is_an_error_that_says_so(shell: Shell, tree: Path):
+    assert shell("put", "site", "mayhem://h/") == 1
+    assert shell.err == "mayhem: site is a folder; next: use -r to send it with its contents\n"
+
+
+def test_a_missing_file_fails_alone(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    assert shell("put", "none", "a", "mayhem://h/") == 1
+    assert shell.server.files == {"a": b"one"}
+    assert shell.err == "mayhem: none: no such file or folder; next: check the spelling\n"
+
+
+def test_nothing_is_sent_when_two_files_would_become_one(shell: Shell, tmp_path: Path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a").touch()
+    assert shell("put", "x/a", "y/a", "mayhem://h/") == 2
+    assert shell.server.log == []
+
+
+def test_standard_input_goes_under_the_name_of_the_url(shell: Shell):
+    shell.stdin = byte_stream(b"\x00\xffpiped")
+    assert shell("put", "-", "mayhem://h/a.bin") == 0
+    assert shell.server.files == {"a.bin": b"\x00\xffpiped"}
+    assert "standard input cannot be resumed" in shell.err
+
+
+def test_standard_input_is_never_one_of_several(shell: Shell):
+    assert shell("put", "-", "a", "mayhem://h/x/") == 2
+
+
+def test_json_is_one_object_a_file_and_nothing_else(shell: Shell, tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+    shell.is_watched = True
+    assert shell("put", "--json", "a", "b", "mayhem://h/") == 0
+    assert [json.loads(line)["name"] for line in shell.out.splitlines()] == ["a", "b"]
+    assert shell.err == ""
+
+
+def test_quiet_is_quiet(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    assert shell("put", "-q", "a", "mayhem://h/") == 0
+    assert (shell.out, shell.err) == ("", "")
+
+
+def test_options_become_settings(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    options = "--chunk-size 1024 --rate 20M --cc cubic --timeout 2.5 --retry 0 --mayhem wifi,seed=7".split()
+    assert shell("put", *options, "--set", "client.parallel=3", "a", "mayhem://h/") == 0
+    settings = shell.server.settings
+    assert settings is not None
+    assert settings.transport.chunk_size_bytes == 1024
+    assert settings.congestion[:2] == ("cubic", 20_000_000)
+    assert (settings.client.timeout_ns, settings.client.retry_ns) == (2_500_000_000, 0)
+    assert settings.mayhem.text == "wifi,seed=7"
+    assert settings.client.parallel == 3
+
+
+def test_the_environment_is_beaten_by_an_option_and_beats_the_file(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "my.toml").write_text("[client]\ntimeout = 1\nretry = 2\nparallel = 3\n")
+    shell.environ |= {"MAYHEM_CLIENT__TIMEOUT": "4", "MAYHEM_CLIENT__RETRY": "5"}
+    assert shell("put", "--config", "my.toml", "--timeout", "6", "a", "mayhem://h/") == 0
+    assert shell.server.settings is not None
+    client = shell.server.settings.client
+    assert (client.timeout_ns, client.retry_ns, client.parallel) == (6 * SECOND, 5 * SECOND, 3)
+
+
+def test_a_server_that_is_not_there_is_exit_3(shell: Shell, server: MemoryServer, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    server.unreachable = True
+    assert shell("put", "a", "mayhem://h/") == 3
+    assert shell.err == "mayhem: no answer in 10 s; next: is the server running?\n"
+
+
+def test_a_log_is_only_made_for_those_who_ask(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    assert shell("put", "a", "mayhem://h/") == 0
+    assert "log" not in shell.server.arguments
+    assert shell("put", "-v", "a", "mayhem://h/") == 0
+    shell.server.arguments["log"].info("hello")

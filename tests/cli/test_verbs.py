@@ -1,0 +1,254 @@
+"""The smaller verbs, down to the library's door."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import MemoryServer, Shell, byte_stream
+
+from mayhem_udp.url import HostPort
+
+# --- echo ---------------------------------------------------------------------------------------------
+
+
+def test_the_round_trip_saves_a_copy_under_its_own_name(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    (tmp_path / "out").mkdir()
+    assert shell("echo", "a", "b", "mayhem://h/", "--out", "out") == 0
+    assert (tmp_path / "out" / "received_a").read_bytes() == b"one"
+    assert "b -> out/received_b: 3 B" in shell.out
+
+
+def test_a_copy_that_differs_is_exit_4(shell: Shell, server: MemoryServer, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    server.echo_damage = b"!"
+    assert shell("echo", "a", "mayhem://h/") == 4
+    assert "SHA-256 NOT verified" in shell.out
+    assert shell.err == "mayhem: a came back changed; next: do not use the copy\n"
+
+
+def test_without_a_path_a_person_is_asked(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    shell.stdin = byte_stream(b"a\n", terminal=True)
+    assert shell("echo", "mayhem://h/") == 0
+    assert shell.err.startswith("File to send: ")
+    assert (tmp_path / "received_a").exists()
+
+
+def test_without_a_path_a_script_is_told(shell: Shell):
+    shell.stdin = byte_stream(b"a\n")
+    assert shell("echo", "mayhem://h/") == 2
+    assert "there is no file to send" in shell.err
+
+
+def test_a_missing_file_of_a_round_trip_fails_alone(shell: Shell, tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"one")
+    assert shell("echo", "none", "a", "mayhem://h/") == 1
+    assert (tmp_path / "received_a").exists()
+
+
+# --- ls, stat, rm ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stocked(server: MemoryServer) -> MemoryServer:
+    server.files = {"a.txt": b"x" * 2048, "b.log": b"y", "dir/c.txt": b"z", "dir/deep/d.txt": b""}
+    return server
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["mayhem://h/"], ["a.txt", "b.log", "dir/"]),
+        (["mayhem://h/dir"], ["dir/c.txt", "dir/deep/"]),
+        (["mayhem://h/dir/"], ["dir/c.txt", "dir/deep/"]),
+        (["mayhem://h/a.txt"], ["a.txt"]),
+        (["mayhem://h/*.txt"], ["a.txt"]),
+        (["-r", "mayhem://h/"], ["a.txt", "b.log", "dir/", "dir/c.txt", "dir/deep/", "dir/deep/d.txt"]),
+        (["-r", "mayhem://h/d*"], ["dir/", "dir/c.txt", "dir/deep/", "dir/deep/d.txt"]),
+        (["mayhem://h/b.log", "mayhem://h/a.txt"], ["b.log", "a.txt"]),
+    ],
+)  # fmt: skip
+def test_a_listing_shows_what_is_there(
+    shell: Shell, stocked: MemoryServer, arguments: list[str], names: list[str]
+):
+    assert shell("ls", *arguments) == 0
+    assert [line.split("  ")[-1] for line in shell.out.splitlines()] == names
+
+
+def test_a_listing_shows_sizes_and_times(shell: Shell, stocked: MemoryServer):
+    shell("ls", "mayhem://h/a.txt")
+    assert shell.out.startswith("   2.0 KiB  2023-11-1")
+
+
+def test_listing_neighbours_takes_one_connection(shell: Shell, stocked: MemoryServer):
+    shell("ls", "mayhem://h/a.txt", "mayhem://h/b.log", "mayhem://i/a.txt")
+    assert stocked.log == ["mayhem://h:5000/", "closed", "mayhem://i:5000/", "closed"]
+
+
+def test_the_default_server_is_listed_without_a_url(shell: Shell, stocked: MemoryServer):
+    shell.environ["MAYHEM_URL"] = "mayhem://h/dir/"
+    assert shell("ls") == 0
+    assert "a.txt" in shell.out
+    assert shell("ls", "deep") == 0
+    assert "dir/deep/d.txt" in shell.out
+
+
+def test_listing_what_is_not_there_is_exit_5(shell: Shell, stocked: MemoryServer):
+    assert shell("ls", "mayhem://h/none", "mayhem://h/a.txt") == 5
+    assert "there is no none on the server" in shell.err
+    assert "a.txt" in shell.out
+
+
+def test_a_listing_as_json_is_one_object_a_name(shell: Shell, stocked: MemoryServer):
+    shell("ls", "--json", "mayhem://h/")
+    assert [json.loads(line)["kind"] for line in shell.out.splitlines()] == ["file", "file", "folder"]
+
+
+def test_names_of_a_server_do_not_control_the_terminal(shell: Shell, server: MemoryServer):
+    server.files = {"\x1b[2Jx\u202ey": b""}
+    shell("ls", "mayhem://h/")
+    assert shell.out.endswith("  \\x1b[2Jx\\u202ey\n")
+    shell("ls", "--json", "mayhem://h/")
+    assert json.loads(shell.out)["name"] == "\x1b[2Jx\u202ey"
+    assert shell.out[:-1].isprintable()
+
+
+def test_stat_tells_all(shell: Shell, stocked: MemoryServer):
+    assert shell("stat", "mayhem://h/a.txt", "mayhem://h/dir") == 0
+    assert "size     2.0 KiB (2,048 bytes)" in shell.out
+    assert "name     dir/" in shell.out
+
+
+def test_files_are_removed_by_name_and_by_pattern(shell: Shell, stocked: MemoryServer):
+    assert shell("rm", "mayhem://h/b.log", "mayhem://h/dir/*.txt") == 0
+    assert set(stocked.files) == {"a.txt", "dir/deep/d.txt"}
+    assert shell.out == "removed b.log\nremoved dir/c.txt\n"
+    assert shell("rm", "-q", "mayhem://h/a.txt") == 0
+    assert shell.out == ""
+    assert shell("rm", "mayhem://h/a.txt") == 5
+
+
+# --- ping -------------------------------------------------------------------------------------------------
+
+
+def test_ping_tells_times_and_loss(shell: Shell, server: MemoryServer):
+    server.pings_answered = 3
+    assert shell("ping", "mayhem://h") == 0
+    assert shell.out == (
+        "h:5000: 4 sent, 3 received, loss 25.0 %, round trip 1.25 / 1.25 / 1.25 ms (least / average / most)\n"
+    )
+
+
+def test_ping_without_any_answer_is_exit_3(shell: Shell, server: MemoryServer):
+    server.pings_answered = 0
+    assert shell("ping", "-c", "2", "mayhem://h") == 3
+    assert shell.out == "h:5000: 2 sent, 0 received, loss 100.0 %\n"
+
+
+# --- serve, proxy -------------------------------------------------------------------------------------------
+
+
+def test_serve_hands_its_settings_to_the_daemon(shell: Shell):
+    assert shell("serve", "--listen", "127.0.0.1:0", "--root", "files", "-v") == 0
+    (settings,) = shell.daemons
+    assert settings.server.listen == HostPort("127.0.0.1", 0)
+    assert settings.store.root == Path("files")
+    assert settings.logging.level == "debug"
+
+
+def test_serve_with_a_wrong_file_starts_nothing(shell: Shell, tmp_path: Path):
+    (tmp_path / "wrong.toml").write_text("[sever]\n")
+    assert shell("serve", "--config", "wrong.toml") == 2
+    assert shell.err == "mayhem: wrong.toml:1: sever: there is no such section; did you mean [server]?\n"
+    assert shell.daemons == []
+
+
+def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
+    from mayhem_udp.mayhem.link import LinkCounts
+    from mayhem_udp.mayhem.proxy import ProxyCounts
+
+    def run_proxy(listen, to, spec, *, on_listening, on_counts) -> int:
+        assert (listen, to) == (HostPort("", 0), HostPort("h", 5000))
+        assert spec.outward.drop == 0.1
+        on_listening(HostPort("0.0.0.0", 4242))
+        counts = ProxyCounts(1, 2, 0, LinkCounts(seen=1000, dropped=9), LinkCounts(seen=3))
+        on_counts(counts)
+        on_counts(counts)
+        return 0
+
+    shell.run_proxy = run_proxy
+    assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1") == 0
+    assert shell.err == (
+        "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
+        "1 clients | out: 1,000 seen, 9 lost, 0 corrupted, 0 doubled | "
+        "in: 3 seen, 0 lost, 0 corrupted, 0 doubled\n"
+    )
+    assert "dropped                      9             0\n" in shell.out
+    assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1", "--json") == 0
+    assert json.loads(shell.out)["outward"]["seen"] == 1000
+    assert shell.err == ""
+
+
+def test_a_wrong_spec_is_a_usage_error(shell: Shell):
+    assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drip=0.1") == 2
+    assert "did you mean drop?" in shell.err
+
+
+# --- config -------------------------------------------------------------------------------------------------
+
+
+def test_config_shows_each_setting_and_its_origin(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text("[transport]\nchunk_size = 1024\n")
+    shell.environ["MAYHEM_ACCESS__REMOVE"] = "off"
+    assert shell("config", "show", "--config", "my.toml", "--set", "client.parallel=3") == 0
+    lines = [" ".join(line.split()) for line in shell.out.splitlines()]
+    assert "chunk_size = 1024 # my.toml:2" in lines
+    assert "remove = false # environment MAYHEM_ACCESS__REMOVE" in lines
+    assert "parallel = 3 # option --set" in lines
+    assert 'idle_timeout = "30s" # default' in lines
+
+
+def test_what_config_shows_is_a_configuration(shell: Shell, tmp_path: Path):
+    assert shell("config", "show") == 0
+    (tmp_path / "shown.toml").write_text(shell.out)
+    assert shell("config", "check", "shown.toml") == 0
+    assert shell.out == "shown.toml: all is well\n"
+
+
+def test_config_prints_its_defaults(shell: Shell):
+    assert shell("config", "default") == 0
+    assert shell.out == (Path(__file__).parents[2] / "config.toml").read_text()
+
+
+def test_config_check_tells_every_problem(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text("[transport]\nchunk_sise = 1\n[access]\nread = 3\n")
+    assert shell("config", "check", "my.toml") == 2
+    assert shell.err == (
+        "mayhem: my.toml:2: transport.chunk_sise: there is no such setting; did you mean transport.chunk_size?\n"
+        "mayhem: my.toml:4: access.read: must be true or false, and is a whole number\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[mayhem]\nspec = 'dorp=0.1'\n", "my.toml:2: mayhem.spec: there is no fault or profile 'dorp'"),
+        ("[mayhem.profiles.train]\ndrop = 2\n", "my.toml:1: mayhem.profiles: profile train: "),
+    ],
+)
+def test_config_check_reads_specs_and_profiles_too(shell: Shell, tmp_path: Path, content: str, message: str):
+    (tmp_path / "my.toml").write_text(content)
+    assert shell("config", "check", "my.toml") == 2
+    assert message in shell.err
+
+
+def test_config_check_takes_the_file_that_would_be_read(shell: Shell, tmp_path: Path):
+    (tmp_path / "mayhem_udp").mkdir()
+    (tmp_path / "mayhem_udp" / "config.toml").write_text(
+        "[mayhem]\nspec = 'train'\n[mayhem.profiles.train]\ndrop = 0.1\n"
+    )
+    shell.environ["XDG_CONFIG_HOME"] = str(tmp_path)
+    assert shell("config", "check") == 0
+    assert "mayhem_udp/config.toml: all is well" in shell.out

@@ -123,6 +123,12 @@ def test_the_url_has_a_variable_of_its_own():
     assert (url.host, url.port) == ("::1", 7)
 
 
+def test_a_variable_is_a_text_that_stands_for_a_value():
+    environ = {"MAYHEM_LIMITS__FILES_MAX": "7", "MAYHEM_ACCESS__READ": "off", "MAYHEM_MAYHEM__DROP": "10%"}
+    settings = load(None, environ).settings
+    assert (settings.limits.files_max, settings.access.read, settings.mayhem.drop) == (7, False, 0.1)
+
+
 def test_a_variable_without_its_section_is_named():
     with pytest.raises(
         ConfigProblems, match="MAYHEM_CHUNK_SIZE: names no section; write MAYHEM_TRANSPORT__CHUNK_SIZE"
@@ -318,6 +324,25 @@ def test_a_number_is_shown_as_it_would_be_read(kind, value: int):
     shown = tomllib.loads(f"value = {kind.to_toml(value)}")["value"]
     if not isinstance(kind, Duration) or isinstance(shown, str):
         assert kind.from_toml(shown) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        (Size(0, 1 << 62), 1500, "1500"),
+        (Size(0, 1 << 62), 65_536, '"64K"'),
+        (Size(0, 1 << 62), 65_537, "65537"),
+        (Size(0, 1 << 62), 3 << 40, '"3T"'),
+        (Rate(0, 1 << 62), 1_500_000_000, '"1500M"'),
+        (Rate(0, 1 << 62), 2_000, '"2k"'),
+        (Rate(0, 1 << 62), 10**10, '"10G"'),
+        (Duration(0, 1 << 62), 172_800 * SECOND, '"2d"'),
+        (Duration(0, 1 << 62), 90 * SECOND, '"90s"'),
+        (Duration(0, 1 << 62), 0, "0"),
+    ],
+)
+def test_a_number_is_shown_in_the_largest_unit_that_loses_nothing(kind, value: int, shown: str):
+    assert kind.to_toml(value) == shown
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,40 @@ def test_a_pcapng_may_have_sections_of_different_byte_order():
     assert [each.link_type for each in read(b"".join(parts))] == [1, 0]
 
 
+def test_a_time_is_made_of_both_its_halves():
+    (one,) = read(section("<") + interface("<") + enhanced("<", b"four", ticks=1_700_000_000_000_007))
+    assert one == Packet(1, 1_700_000_000_000_007_000, ETHERNET, b"four", 0)
+
+
+def test_an_old_packet_block_is_read():
+    head = struct.pack("<HHIIII", 0, 0xFFFF, 0, 3, 4, 9)
+    assert read(section("<") + interface("<") + block("<", 2, head + b"four")) == [
+        Packet(1, 3_000, ETHERNET, b"four", 5)
+    ]
+
+
+def test_a_simple_packet_is_as_long_as_its_interface_captures():
+    content = section("<") + interface("<", snap=6) + block("<", 3, struct.pack("<I", 9) + b"123456")
+    assert read(content) == [Packet(1, None, ETHERNET, b"123456", 3)]
+
+
+def test_options_that_make_no_sense_are_passed_over():
+    nonsense = struct.pack("<HHIHH", 14, 4, 100, 9, 200)
+    assert (
+        read(section("<") + interface("<", options=nonsense) + enhanced("<", b"x", ticks=7))[0].time_ns
+        == 7_000
+    )
+
+
+def test_a_capture_may_trickle_through_a_pipe():
+    class Trickle(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    content = pcap(b"one", b"second")
+    assert list(read_packets(content[:4], Trickle(content[4:]))) == read(content)
+
+
 def test_a_binary_resolution_is_understood():
     option = struct.pack("<HHB3x", 9, 1, 0x80 | 10)
     assert (
@@ -209,6 +243,9 @@ VLAN = struct.pack(">HH", 0x8100, 7)
         (ETHERNET, ethernet(ipv4(udp()), tags=struct.pack(">HH", 0x88A8, 7) + VLAN)),
         (ETHERNET, ethernet(ipv6(udp()), 0x86DD)),
         (ETHERNET, ethernet(ipv6(b"\x11\x00" + bytes(6) + udp(), kind=0), 0x86DD)),  # hop-by-hop options
+        (RAW_IP, ipv6(b"\x11\x01" + bytes(14) + udp(), kind=43)),  # a routing header of 16 bytes
+        (RAW_IP, ipv6(b"\x3c\x00" + bytes(6) + b"\x11\x00" + bytes(6) + udp(), kind=0)),  # two headers
+        (RAW_IP, ipv6(b"\x11\x01" + bytes(10) + udp(), kind=51)),  # authentication, 12 bytes
         (ETHERNET, ethernet(ipv4(udp(), options=bytes(8)))),
         (ETHERNET, ethernet(ipv4(udp(), total=0))),  # left to the network card
         (RAW_IP, ipv4(udp())),
@@ -344,6 +381,13 @@ def test_hexadecimal_is_read_as_people_paste_it(text: str):
 )
 def test_stretches_are_told_apart(text: str):
     assert list(stretches(text)) == [BYTES, BYTES]
+
+
+def test_stretches_may_begin_at_any_offset():
+    line = "00000010: 4142"
+    assert list(stretches(f"{line}\n{line}")) == [b"AB", b"AB"]
+    assert list(stretches("00000000: 4142\n4d59\n00000000: 4344")) == [b"ABMY", b"CD"]
+    assert list(stretches("00000000")) == [bytes(4)]
 
 
 @pytest.mark.parametrize("text", ["4", "4g", "4d59 0", "hello", "00000000: zz", "٣٣"])

@@ -27,16 +27,18 @@ def stretches(text: str) -> Iterator[bytes]:
     gathered = bytearray()
     last_offset = -1
     for number, line in enumerate(text.splitlines(), start=1):
-        offset = _OFFSET.match(line)
-        begins_anew = not line.strip() or _HEADLINE.match(line) is not None
-        if offset is not None and not begins_anew:
-            begins_anew = int(offset[1], 16) <= last_offset
-        if begins_anew and gathered:
-            yield bytes(gathered)
+        is_headline = _HEADLINE.match(line) is not None
+        dumped = None if is_headline else _OFFSET.match(line)
+        goes_back = dumped is not None and int(dumped[1], 16) <= last_offset
+        if is_headline or goes_back or not line.strip():
+            if gathered:
+                yield bytes(gathered)
             gathered.clear()
-        last_offset = -1 if offset is None else int(offset[1], 16)
-        if not _HEADLINE.match(line) and not _is_end(line, len(gathered)):
-            gathered += _bytes_of(line, offset, number=number)
+            last_offset = -1
+        if dumped is not None:
+            last_offset = int(dumped[1], 16)
+        if not is_headline and not _is_end(line, len(gathered)):
+            gathered += _bytes_of(line, dumped, number=number)
     if gathered:
         yield bytes(gathered)
 
@@ -47,9 +49,9 @@ def _is_end(line: str, gathered_bytes: int) -> bool:
     return match is not None and gathered_bytes > 0 and int(match[1], 16) == gathered_bytes
 
 
-def _bytes_of(line: str, offset: re.Match[str] | None, *, number: int) -> bytes:
-    if offset is not None:
-        words = (_AFTER_COLON if ":" in offset[2] else _AFTER_SPACES).match(line, offset.end())
+def _bytes_of(line: str, dumped: re.Match[str] | None, *, number: int) -> bytes:
+    if dumped is not None:
+        words = (_AFTER_COLON if ":" in dumped[2] else _AFTER_SPACES).match(line, dumped.end())
         digits = words[0].replace(" ", "") if words else "?"
     else:
         digits = _FILLER.sub("", line)

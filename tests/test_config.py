@@ -159,6 +159,19 @@ def test_a_wrong_override_is_named_as_the_caller_wrote_it():
         config.load(Sources(options=options))
 
 
+def test_settings_at_hand_can_be_changed_in_a_few_places():
+    base = load().settings
+    changed = config.with_overrides(
+        base, {"chunk_size": 1024, "client.retry": "5s", "rate": None}, place="argument"
+    )
+    assert [change.name for change in config.compare(base, changed)] == [
+        "transport.chunk_size",
+        "client.retry",
+    ]
+    with pytest.raises(ConfigProblems, match=r"argument keep_alive: transport.keep_alive: must not be above"):
+        config.with_overrides(base, {"keep_alive": "5min"}, place="argument")
+
+
 def test_short_names_that_two_settings_share_mean_neither():
     assert full_name("chunk_size") == "transport.chunk_size"
     assert full_name("drop") == "mayhem.drop"

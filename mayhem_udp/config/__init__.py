@@ -5,7 +5,16 @@ package carries, is the only place of their defaults and their descriptions; `lo
 environment and options together. Nothing here acts on a setting.
 """
 
-from mayhem_udp.config.load import Change, Loaded, Sources, compare, find_file, load, options_from
+from mayhem_udp.config.load import (
+    Change,
+    Loaded,
+    Sources,
+    compare,
+    find_file,
+    load,
+    options_from,
+    with_overrides,
+)
 from mayhem_udp.config.problems import ConfigProblems, Problem
 from mayhem_udp.config.schema import Settings
 
@@ -20,4 +29,5 @@ __all__ = [
     "find_file",
     "load",
     "options_from",
+    "with_overrides",
 ]

@@ -123,11 +123,7 @@ def load(sources: Sources) -> Loaded:
             draft.take(given)
     for given in (*_from_environment(sources.environ, draft.problems), *sources.options):
         draft.take(given)
-    if not draft.problems:
-        draft.problems += _contradictions(draft)
-    if draft.problems:
-        raise ConfigProblems(draft.problems)
-    return Loaded(_assembled(draft.values), draft.origins, sources)
+    return Loaded(_finished(draft), draft.origins, sources)
 
 
 def find_file(*, given: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -154,6 +150,17 @@ def options_from(overrides: Mapping[str, object], *, place: str) -> tuple[Given,
     )
 
 
+def with_overrides(settings: Settings, overrides: Mapping[str, object], *, place: str) -> Settings:
+    """The same settings but for these, which are given as in `options_from`. Raises `ConfigProblems`."""
+    draft = _Draft()
+    for name, setting in SETTINGS.items():
+        draft.values[name] = _value(settings, setting)
+        draft.origins[name] = Origin(Layer.DEFAULT, "the settings given")
+    for given in options_from(overrides, place=place):
+        draft.take(given)
+    return _finished(draft)
+
+
 def compare(old: Settings, new: Settings) -> tuple[Change, ...]:
     """What differs, in the order of the sections."""
     pairs = ((setting, _value(old, setting), _value(new, setting)) for setting in SETTINGS.values())
@@ -166,6 +173,14 @@ def compare(old: Settings, new: Settings) -> tuple[Change, ...]:
 
 def _value(settings: Settings, setting: Setting) -> object:
     return getattr(getattr(settings, setting.section), setting.attribute)
+
+
+def _finished(draft: _Draft) -> Settings:
+    if not draft.problems:
+        draft.problems += _contradictions(draft)
+    if draft.problems:
+        raise ConfigProblems(draft.problems)
+    return _assembled(draft.values)
 
 
 def _assembled(values: Mapping[str, object]) -> Settings:

@@ -47,7 +47,7 @@ def test_a_quick_upload_imports_neither_bars_nor_logs(tmp_path: Path):
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from conftest import MemoryServer
+from shell_in_memory import MemoryServer
 before = set(sys.modules)
 for name in ("numpy", "rich", "structlog"):
     for module in [each for each in sys.modules if each.split(".")[0] == name]:

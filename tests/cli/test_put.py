@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import MemoryServer, Shell, byte_stream
+from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.units import SECOND
 
@@ -65,6 +65,7 @@ def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):
 
 def test_a_folder_without_r_is_an_error_that_says_so(shell: Shell, tree: Path):
     assert shell("put", "site", "mayhem://h/") == 1
+    assert shell.server.log == []
     assert shell.err == "mayhem: site is a folder; next: use -r to send it with its contents\n"
 
 

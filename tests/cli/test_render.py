@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Terminal, result
+from shell_in_memory import Terminal, result
 
 from mayhem_udp.cli.render import words
 from mayhem_udp.cli.render.bar import BARS_MAX, BarOutput

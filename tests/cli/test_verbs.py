@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import MemoryServer, Shell, byte_stream
+from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.url import HostPort
 
@@ -188,6 +188,15 @@ def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
     assert "dropped                      9             0\n" in shell.out
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1", "--json") == 0
     assert json.loads(shell.out)["outward"]["seen"] == 1000
+    assert shell.err == ""
+
+
+def test_interrupting_the_proxy_is_how_it_ends(shell: Shell):
+    def run_proxy(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    shell.run_proxy = run_proxy
+    assert shell("proxy", "--listen", ":0", "--to", "h") == 0
     assert shell.err == ""
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from mayhem_udp.cli.failures import DONE, Stopped
 from mayhem_udp.cli.options import examples, general_options, invocation, json_option
 from mayhem_udp.cli.render.base import Form
 from mayhem_udp.cli.render.counts import CountsOutput
@@ -45,5 +46,7 @@ def command(ctx: click.Context, listen: str, to: str) -> int:
         return around.run_proxy(
             here, there, spec_of(call.loaded.settings.mayhem), on_listening=say_where, on_counts=counts.update
         )
+    except (KeyboardInterrupt, Stopped):
+        return DONE  # the way to end it
     finally:
         counts.close()

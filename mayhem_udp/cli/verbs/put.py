@@ -54,6 +54,8 @@ def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
         if STANDARD_STREAM in sources:
             return _put_stream(call, sources, target, output)
         files, folders = _sorted_out(sources, target, output, recursive=recursive)
+        if not files and not folders:
+            return output.exit_code
         uploads = chain(files, _walk(folders, output))
         with call.connect(target, output) as remote:
             for outcome in remote.put_many(uploads):

@@ -41,7 +41,7 @@ def problems(content: str, file: Path) -> list[str]:
     return [str(problem).replace(str(file), "FILE") for problem in caught.value.problems]
 
 
-# --- The default file ---------------------------------------------------------------------------------
+# --- The default file -------------------------------------------------------------------------------
 
 
 def test_the_package_carries_the_file_of_the_top_level():
@@ -100,7 +100,7 @@ def test_attributes_carry_their_units():
     assert settings.congestion.rate_fixed_bps == 100_000_000
 
 
-# --- Precedence ---------------------------------------------------------------------------------------
+# --- Precedence -------------------------------------------------------------------------------------
 
 
 def test_option_beats_environment_beats_file_beats_default(file: Path):
@@ -178,7 +178,7 @@ def test_short_names_that_two_settings_share_mean_neither():
     assert full_name("nothing_of_the_kind") is None
 
 
-# --- Where the file is ----------------------------------------------------------------------------------
+# --- Where the file is ------------------------------------------------------------------------------
 
 
 def test_a_given_file_goes_before_the_variable_and_that_before_the_users_own(tmp_path: Path):
@@ -207,7 +207,7 @@ def test_a_file_that_was_named_and_is_missing_is_a_problem(tmp_path: Path):
         load(tmp_path / "none.toml")
 
 
-# --- What is wrong ----------------------------------------------------------------------------------------
+# --- What is wrong ----------------------------------------------------------------------------------
 
 
 def test_all_problems_are_told_at_once_each_with_its_line(file: Path):
@@ -236,26 +236,38 @@ read = false
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("[transport]\nchunk_size = 5", "FILE:2: transport.chunk_size: must be 0 (discover it) or from 16 to 65487, and is 5"),
-        ("[transport]\ntimeout = 5", "FILE:2: transport.timeout: there is no such setting; did you mean transport.idle_timeout?"),
-        ("[server]\nroot = '/srv'", "FILE:2: server.root: there is no such setting; did you mean store.root?"),
-        ("chunk_size = 5", "FILE:1: chunk_size: stands outside a section; move it under [transport]"),
-        ("transport = 5", "FILE:1: transport: is a section, and needs keys; write [transport] on a line of its own"),
-        ("[access]\nread = 'yes'", "FILE:2: access.read: must be true or false, and is a text"),
-        ("[access]\nread = 1", "FILE:2: access.read: must be true or false, and is a whole number"),
-        ("[limits]\nfiles_max = '5'", "FILE:2: limits.files_max: must be a whole number, and is a text"),
-        ("[limits]\nfiles_max = 1.0", "FILE:2: limits.files_max: must be a whole number, and is a number"),
-        ("[mayhem]\ndrop = 10", "FILE:2: mayhem.drop: must be a share from 0 to 1, and is 10"),
-        ("[mayhem]\ndrop = nan", "FILE:2: mayhem.drop: must be a share from 0 to 1, and is nan"),
-        ("[mayhem.profiles]\ntrain = 5", "FILE:1: mayhem.profiles: must hold only tables, and train is a whole number"),
-        ("[store]\nroot = ''", "FILE:2: store.root: must be the path of a folder, and is empty"),
-        ("[transport]\nchunk_size = 1\nchunk_size = 2", "FILE:3: is not TOML: Cannot overwrite a value"),
-        ("[transport\n", "FILE:1: is not TOML: Expected ']' at the end of a table declaration"),
-        ("a = " + "[" * 5000, "FILE: is not TOML: it is nested too deeply"),
+        (
+            "[transport]\nchunk_size = 5",
+            "2: transport.chunk_size: must be 0 (discover it) or from 16 to 65487, and is 5",
+        ),
+        (
+            "[transport]\ntimeout = 5",
+            "2: transport.timeout: there is no such setting; did you mean transport.idle_timeout?",
+        ),
+        ("[server]\nroot = '/srv'", "2: server.root: there is no such setting; did you mean store.root?"),
+        ("chunk_size = 5", "1: chunk_size: stands outside a section; move it under [transport]"),
+        (
+            "transport = 5",
+            "1: transport: is a section, and needs keys; write [transport] on a line of its own",
+        ),
+        ("[access]\nread = 'yes'", "2: access.read: must be true or false, and is a text"),
+        ("[access]\nread = 1", "2: access.read: must be true or false, and is a whole number"),
+        ("[limits]\nfiles_max = '5'", "2: limits.files_max: must be a whole number, and is a text"),
+        ("[limits]\nfiles_max = 1.0", "2: limits.files_max: must be a whole number, and is a number"),
+        ("[mayhem]\ndrop = 10", "2: mayhem.drop: must be a share from 0 to 1, and is 10"),
+        ("[mayhem]\ndrop = nan", "2: mayhem.drop: must be a share from 0 to 1, and is nan"),
+        (
+            "[mayhem.profiles]\ntrain = 5",
+            "1: mayhem.profiles: must hold only tables, and train is a whole number",
+        ),
+        ("[store]\nroot = ''", "2: store.root: must be the path of a folder, and is empty"),
+        ("[transport]\nchunk_size = 1\nchunk_size = 2", "3: is not TOML: Cannot overwrite a value"),
+        ("[transport\n", "1: is not TOML: Expected ']' at the end of a table declaration"),
+        ("a = " + "[" * 5000, " is not TOML: it is nested too deeply"),
     ],
-)  # fmt: skip
+)
 def test_a_problem_says_where_it_is_and_what_would_be_right(content: str, expected: str, file: Path):
-    assert problems(content, file) == [expected]
+    assert problems(content, file) == [f"FILE:{expected}"]
 
 
 def test_a_file_that_is_not_utf_8_is_a_problem_with_its_line(file: Path):
@@ -281,7 +293,7 @@ def test_values_that_contradict_each_other_are_a_problem_of_the_later_one(file: 
         load(file, {}, option("transport.keep_alive", "6s"))
 
 
-# --- Lines ------------------------------------------------------------------------------------------------
+# --- Lines ------------------------------------------------------------------------------------------
 
 
 def test_lines_are_found_past_texts_comments_and_arrays():
@@ -326,7 +338,7 @@ def test_lines_of_any_toml_text_are_those_of_its_keys(text: str):
     assert escaped or top_keys == set(tables)
 
 
-# --- Kinds ------------------------------------------------------------------------------------------------
+# --- Kinds ------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 1 << 53))
@@ -398,7 +410,7 @@ def test_no_value_whatever_breaks_a_kind(value: object):
             assert str(error)  # noqa: PT017
 
 
-# --- Reloading ----------------------------------------------------------------------------------------------
+# --- Reloading --------------------------------------------------------------------------------------
 
 
 def test_a_reload_says_what_changed_and_what_must_wait(file: Path):
@@ -413,7 +425,7 @@ def test_a_reload_says_what_changed_and_what_must_wait(file: Path):
     assert config.compare(after.settings, after.settings) == ()
 
 
-# --- Mayhem ---------------------------------------------------------------------------------------------------
+# --- Mayhem -----------------------------------------------------------------------------------------
 
 
 def mayhem_text(**overrides: object) -> str:

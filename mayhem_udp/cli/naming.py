@@ -32,7 +32,7 @@ class Crowd(Enum):
         return cls.ONE if len(sources) == 1 else cls.SEVERAL
 
 
-# --- Which argument is what -----------------------------------------------------------------------------
+# --- Which argument is what -------------------------------------------------------------------------
 
 
 def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[str], Url]:
@@ -67,7 +67,7 @@ def remote(text: str, *, default: Url | None) -> Url:
     return parse_url(str(default.named(folder + text.removeprefix("/"))))
 
 
-# --- Names on the server ----------------------------------------------------------------------------------
+# --- Names on the server ----------------------------------------------------------------------------
 
 
 def upload_name(path: str, target: Url, *, crowd: Crowd) -> str:
@@ -97,7 +97,7 @@ def last_part(path: str) -> str:
     return "" if own in {".", ".."} else own
 
 
-# --- Paths on this side -------------------------------------------------------------------------------------
+# --- Paths on this side -----------------------------------------------------------------------------
 
 
 def goes_into(destination: str, *, crowd: Crowd) -> bool:
@@ -126,7 +126,7 @@ def received_name(path: str) -> str:
     return RECEIVED_PREFIX + os.path.basename(path.rstrip("/"))
 
 
-# --- Patterns -------------------------------------------------------------------------------------------------
+# --- Patterns ---------------------------------------------------------------------------------------
 
 
 def literal(name: str) -> str:

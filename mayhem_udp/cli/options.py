@@ -33,7 +33,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-# --- Options that are settings ----------------------------------------------------------------------------
+# --- Options that are settings ----------------------------------------------------------------------
 
 
 def _give(ctx: click.Context, name: str, text: str, *, place: str) -> None:
@@ -142,7 +142,7 @@ transfer_options: Final[Decorator[Any]] = _all_of(
 """What every verb that moves files has."""
 
 
-# --- What they come to ------------------------------------------------------------------------------------
+# --- What they come to ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Owns the late imports of everything heavy. Tests hand in their own; nothing else
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,9 @@ from typing import Any, BinaryIO, Protocol, Self, TextIO
 from mayhem_udp.config import Settings, Sources
 from mayhem_udp.results import Entry, Outcome, PingResult, TransferResult
 from mayhem_udp.url import HostPort
+
+Field = tuple[int, int, str, object, str]
+"""Of a datagram: offset and length in bytes, the field's name, its value, and what it means."""
 
 
 class Remote(Protocol):
@@ -74,6 +77,12 @@ def _run_proxy(listen: HostPort, to: HostPort, spec: Any, **callbacks: Any) -> i
     return run_proxy(listen, to, spec, **callbacks)
 
 
+def _describe(datagram: bytes) -> Sequence[Field]:
+    from mayhem_udp.wire.describe import describe
+
+    return describe(datagram)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """The outside world; the default is the real one."""
@@ -85,6 +94,7 @@ class Surroundings:
     connect: Callable[..., Remote] = _connect
     run_daemon: Callable[..., int] = _run_daemon
     run_proxy: Callable[..., int] = _run_proxy
+    describe: Callable[[bytes], Sequence[Field]] = _describe
 
     @property
     def is_watched(self) -> bool:

@@ -195,6 +195,14 @@ def _matches(name: str, pattern: str) -> bool:
     return len(names) == len(patterns) and all(map(fnmatch.fnmatchcase, names, patterns))
 
 
+def describe_roughly(datagram: bytes) -> list[tuple[int, int, str, object, str]]:
+    """A description as `wire.describe` gives them, of two fields."""
+    return [
+        (0, 2, "magic", datagram[:2], "begins every datagram"),
+        (2, len(datagram) - 2, "rest", datagram[2:].decode("latin-1"), ""),
+    ]
+
+
 class Terminal(io.StringIO):
     """A stream that somebody looks at."""
 
@@ -212,7 +220,7 @@ def byte_stream(content: bytes = b"", *, terminal: bool = False) -> io.TextIOWra
 
 @dataclass
 class Shell:
-    """Runs commands: `shell("put", "a.txt", ...)` gives the exit code; `out` and `err` have what was written."""
+    """Runs commands: `shell("put", "a", ...)` gives the exit code; `out` and `err` have what was written."""
 
     server: MemoryServer
     environ: dict[str, str] = field(default_factory=dict)
@@ -235,6 +243,7 @@ class Shell:
             connect=self.server.connect,
             run_daemon=self._run_daemon,
             run_proxy=self.run_proxy or (lambda *_: 0),
+            describe=describe_roughly,
         )
         code = run(arguments, surroundings=around)
         stdout.flush()

@@ -31,7 +31,7 @@ def imported_after(code: str) -> set[str]:
     return set(done.stdout.rsplit("modules:", 1)[1].split())
 
 
-# --- Quick to start -------------------------------------------------------------------------------------
+# --- Quick to start ---------------------------------------------------------------------------------
 
 
 def test_the_version_is_told_without_importing_anything_heavy():
@@ -56,7 +56,8 @@ from mayhem_udp.cli.main import run
 from mayhem_udp.cli.surroundings import Surroundings
 source = Path({str(tmp_path)!r}) / "a"
 source.write_bytes(b"x")
-assert run(["put", str(source), "mayhem://h/"], surroundings=Surroundings(connect=MemoryServer().connect)) == 0
+around = Surroundings(connect=MemoryServer().connect)
+assert run(["put", str(source), "mayhem://h/"], surroundings=around) == 0
 """
     loaded = imported_after(code)
     assert "mayhem_udp.cli.verbs.put" in loaded
@@ -68,7 +69,7 @@ def test_listing_the_verbs_imports_none_of_them():
     assert not any(name.startswith("mayhem_udp.cli.verbs.") for name in loaded)
 
 
-# --- Helps ------------------------------------------------------------------------------------------------
+# --- Helps ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -94,31 +95,54 @@ def test_without_a_verb_the_help_is_shown():
     assert done.stderr.startswith("Usage: mayhem [OPTIONS] COMMAND")
 
 
-# --- Usage ------------------------------------------------------------------------------------------------
+# --- Usage ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["pt"], "mayhem: no such command 'pt'. Did you mean 'put'?; next: `mayhem --help`"),
-        (["put"], "mayhem: missing argument 'PATH... [URL]'; next: `mayhem put --help`"),
-        (["put", "a", "http://h/"], "mayhem: there is no URL to send to; next: end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
-        (["ls", "h"], "mayhem: 'h' is not a URL that mayhem understands: it does not begin with mayhem://; next: perhaps you mean mayhem://h"),
-        (["ls", "--set", "a.b=1", "mayhem://h"], "mayhem: option --set: a.b: there is no such setting; `mayhem config default` shows all there are"),
-        (["ls", "--set", "timeout=1", "mayhem://h"], "mayhem: option --set: timeout: there is no such setting; did you mean client.timeout?"),
-        (["ls", "--set", "x", "mayhem://h"], "mayhem: --set x has no value; next: write it like --set transport.chunk_size=1024"),
-        (["put", "--rate", "fast", "a", "mayhem://h"], "mayhem: option --rate: congestion.rate_cap: must be a rate in bits a second like 20000000, \"20M\" or \"1.5G\", and is 'fast'"),
-        (["ls", "-q", "-v", "mayhem://h"], "mayhem: -q and -v contradict each other; next: keep one of them"),
-        (["config", "show", "--config", "none.toml"], "mayhem: none.toml: cannot be read: No such file or directory; name another file with --config"),
+        (["pt"], "no such command 'pt'. Did you mean 'put'?; next: `mayhem --help`"),
+        (["put"], "missing argument 'PATH... [URL]'; next: `mayhem put --help`"),
+        (
+            ["put", "a", "http://h/"],
+            "there is no URL to send to; next: end with mayhem://HOST:PORT/, or set MAYHEM_URL",
+        ),
+        (
+            ["ls", "h"],
+            "'h' is not a URL that mayhem understands: it does not begin with mayhem://; "
+            "next: perhaps you mean mayhem://h",
+        ),
+        (
+            ["ls", "--set", "a.b=1", "mayhem://h"],
+            "option --set: a.b: there is no such setting; `mayhem config default` shows all there are",
+        ),
+        (
+            ["ls", "--set", "timeout=1", "mayhem://h"],
+            "option --set: timeout: there is no such setting; did you mean client.timeout?",
+        ),
+        (
+            ["ls", "--set", "x", "mayhem://h"],
+            "--set x has no value; next: write it like --set transport.chunk_size=1024",
+        ),
+        (
+            ["put", "--rate", "fast", "a", "mayhem://h"],
+            "option --rate: congestion.rate_cap: must be a rate in bits a second like "
+            '20000000, "20M" or "1.5G", and is \'fast\'',
+        ),
+        (["ls", "-q", "-v", "mayhem://h"], "-q and -v contradict each other; next: keep one of them"),
+        (
+            ["config", "show", "--config", "none.toml"],
+            "none.toml: cannot be read: No such file or directory; name another file with --config",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_command_is_exit_2_and_one_line_that_helps(arguments: list[str], line: str, tmp_path: Path):
     environ = {key: value for key, value in os.environ.items() if not key.startswith("MAYHEM")}
     done = run(*arguments, cwd=tmp_path, env={**environ, "PYTHONPATH": os.getcwd(), "HOME": str(tmp_path)})
-    assert (done.returncode, done.stderr, done.stdout) == (2, line + "\n", "")
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"mayhem: {line}\n", "")
 
 
-# --- Ends -------------------------------------------------------------------------------------------------
+# --- Ends -------------------------------------------------------------------------------------------
 
 
 def test_a_reader_that_closes_early_is_no_error_to_shout_about():
@@ -172,7 +196,7 @@ def test_a_signal_ends_it_cleanly(number: int, line: bytes):
     assert (process.returncode, out, err.strip()) == (1, b"", line)
 
 
-# --- Completion -------------------------------------------------------------------------------------------
+# --- Completion -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

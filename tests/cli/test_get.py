@@ -31,7 +31,7 @@ def landed(folder: Path) -> dict[str, bytes]:
         (["-r", "mayhem://h/site"], {"site/index.html": b"<html>", "site/img/logo.png": b"png"}),
         (["-r", "mayhem://h/site/", "."], {"site/index.html": b"<html>", "site/img/logo.png": b"png"}),
         (["-r", "mayhem://h/site", "www"], {"www/index.html": b"<html>", "www/img/logo.png": b"png"}),
-        (["-r", "mayhem://h/site/img", "mayhem://h/a.txt", "x"], {"x/img/logo.png": b"png", "x/a.txt": b"one"}),
+        (["-r", "mayhem://h/site/img", "a.txt", "x"], {"x/img/logo.png": b"png", "x/a.txt": b"one"}),
         (["-r", "mayhem://h/", "all"], {f"all/{name}": content for name, content in FILES.items()}),
         (["-r", "mayhem://h/s*"], {"site/index.html": b"<html>", "site/img/logo.png": b"png"}),
     ],
@@ -39,6 +39,7 @@ def landed(folder: Path) -> dict[str, bytes]:
 def test_files_land_where_cp_would_put_them(
     shell: Shell, tmp_path: Path, arguments: list[str], expected: dict[str, bytes]
 ):
+    shell.environ["MAYHEM_URL"] = "mayhem://h"
     assert shell("get", *arguments) == 0
     assert landed(tmp_path) == expected
 

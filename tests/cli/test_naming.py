@@ -72,7 +72,7 @@ def test_a_destination_is_gone_into_by_its_form(destination: str, crowd: Crowd, 
     assert naming.goes_into(destination, crowd=crowd) is into
 
 
-# --- Which argument is what -----------------------------------------------------------------------------
+# --- Which argument is what -------------------------------------------------------------------------
 
 
 def test_the_last_url_is_where_files_go():
@@ -131,7 +131,7 @@ def test_standard_input_needs_a_name():
             naming.stream_name(HOST.named(folder))
 
 
-# --- Patterns and folders -----------------------------------------------------------------------------------
+# --- Patterns and folders ---------------------------------------------------------------------------
 
 
 def test_names_below_a_folder_lose_it():

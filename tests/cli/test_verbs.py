@@ -235,7 +235,8 @@ def test_config_check_tells_every_problem(shell: Shell, tmp_path: Path):
     (tmp_path / "my.toml").write_text("[transport]\nchunk_sise = 1\n[access]\nread = 3\n")
     assert shell("config", "check", "my.toml") == 2
     assert shell.err == (
-        "mayhem: my.toml:2: transport.chunk_sise: there is no such setting; did you mean transport.chunk_size?\n"
+        "mayhem: my.toml:2: transport.chunk_sise: there is no such setting; "
+        "did you mean transport.chunk_size?\n"
         "mayhem: my.toml:4: access.read: must be true or false, and is a whole number\n"
     )
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from mayhem_udp.cli.capture.packets import UdpDatagram
+from mayhem_udp.cli.surroundings import Field
 from mayhem_udp.escape import escape
 from mayhem_udp.units import SECOND, US
 
-Field = tuple[int, int, str, object, str]
-"""Offset and length in bytes, the field's name, its value, and what it means."""
 HEX_BYTES_SHOWN: Final = 8
 
 

@@ -7,8 +7,21 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mayhem_udp.escape import escape
-from mayhem_udp.results import Entry, EntryKind, Phase, PingResult, Progress, TransferResult
-from mayhem_udp.units import BITS_PER_BYTE, SECOND, format_bytes, format_duration, format_rate
+from mayhem_udp.results import (
+    Entry,
+    EntryKind,
+    Phase,
+    PingResult,
+    Progress,
+    TransferResult,
+)
+from mayhem_udp.units import (
+    BITS_PER_BYTE,
+    SECOND,
+    format_bytes,
+    format_duration,
+    format_rate,
+)
 
 _PHASES: Final = {
     Phase.CONNECTING: "connecting",

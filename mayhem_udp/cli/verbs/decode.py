@@ -10,11 +10,16 @@ from mayhem_udp.cli.capture.hexadecimal import stretches
 from mayhem_udp.cli.capture.packets import NoUdp, udp_of
 from mayhem_udp.cli.capture.trains import is_ours, split_train
 from mayhem_udp.cli.naming import STANDARD_STREAM
-from mayhem_udp.cli.options import config_option, examples, invocation, json_option
+from mayhem_udp.cli.options import (
+    Invocation,
+    config_option,
+    examples,
+    invocation,
+    json_option,
+)
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.render.explained import Found, as_text, as_value
 from mayhem_udp.errors import UsageError
-from mayhem_udp.wire.describe import describe
 
 TEXT_MAX_BYTES: Final = 64 << 20
 _HEAD_BYTES: Final = 4
@@ -47,15 +52,15 @@ def command(ctx: click.Context, file: str, port: int | None) -> int:
     with call.output() as output:
         if file != STANDARD_STREAM:
             with open(file, "rb") as stream:
-                _explain_all(stream, output, port=port)
+                _explain_all(call, stream, output, port=port)
         else:
             if call.surroundings.stdin.isatty():
                 output.note("paste hexadecimal text, and end it with Ctrl-D")
-            _explain_all(call.surroundings.stdin.buffer, output, port=port)
+            _explain_all(call, call.surroundings.stdin.buffer, output, port=port)
     return output.exit_code
 
 
-def _explain_all(stream: BinaryIO, output: Output, *, port: int | None) -> None:
+def _explain_all(call: Invocation, stream: BinaryIO, output: Output, *, port: int | None) -> None:
     head = stream.read(_HEAD_BYTES)
     founds = _from_capture(head, stream, port=port) if is_capture(head) else _from_text(head, stream)
     shown = foreign = 0
@@ -64,7 +69,7 @@ def _explain_all(stream: BinaryIO, output: Output, *, port: int | None) -> None:
             foreign += 1
             continue
         shown += 1
-        fields = describe(found.datagram)
+        fields = call.surroundings.describe(found.datagram)
         output.tell(as_value(found, fields), as_text(found, fields, number=shown))
     if foreign or not shown:
         output.note(f"{shown} datagrams of mayhem, {foreign} others were passed over")

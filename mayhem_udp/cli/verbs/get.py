@@ -13,7 +13,6 @@ from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, MayhemError, RefusedError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Entry, EntryKind
-from mayhem_udp.store.names import check_name
 from mayhem_udp.url import Url
 
 Download = tuple[str, Path]
@@ -124,6 +123,8 @@ def _expanded(
 
 def _checked(name: str) -> str:
     """A name that the server chose, if it may decide where a file lands here."""
+    from mayhem_udp.store.names import check_name  # only where a server chooses
+
     try:
         check_name(name)
     except RefusedError as error:

@@ -91,7 +91,7 @@ def parse_url(text: str, *, default: Url | None = None) -> Url:
 
 
 def parse_host_port(text: str, *, port_default: int | None = None) -> HostPort:
-    """`HOST:PORT`, `[IPV6]:PORT`, `:PORT`; the port may be left out where there is a default. Raises `UsageError`."""
+    """`HOST:PORT`, `[IPV6]:PORT`, `:PORT`; no port only where there is a default. Raises `UsageError`."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")) or not _IPV6.fullmatch(host):

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -142,10 +143,8 @@ def _flush_or_abandon(stream: TextIO) -> None:
 
 
 def _write_or_abandon(stream: TextIO, line: str) -> None:
-    try:
+    with suppress(OSError, ValueError):
         stream.write(line + "\n")
-    except (OSError, ValueError):
-        pass
     _flush_or_abandon(stream)
 
 

@@ -112,8 +112,8 @@ def test_quiet_is_quiet(shell: Shell, tmp_path: Path):
 
 def test_options_become_settings(shell: Shell, tmp_path: Path):
     (tmp_path / "a").write_bytes(b"one")
-    options = "--chunk-size 1024 --rate 20M --cc cubic --timeout 2.5 --retry 0 --mayhem wifi,seed=7".split()
-    assert shell("put", *options, "--set", "client.parallel=3", "a", "mayhem://h/") == 0
+    options = "--chunk-size 1024 --rate 20M --cc cubic --timeout 2.5 --retry 0 --mayhem wifi,seed=7"
+    assert shell("put", *options.split(), "--set", "client.parallel=3", "a", "mayhem://h/") == 0
     settings = shell.server.settings
     assert settings is not None
     assert settings.transport.chunk_size_bytes == 1024

@@ -138,3 +138,31 @@ class PeerError(MayhemError):
     """The peer broke the rules of the protocol; `code` is what it is told."""
 
     default_code = Code.PROTOCOL_VIOLATION
+
+
+_INTEGRITY_CODES = frozenset({Code.INTEGRITY})
+_UNREACHABLE_CODES = frozenset(
+    {Code.IDLE_TIMEOUT, Code.UNREACHABLE, Code.CONNECTION_LOST, Code.SHUTTING_DOWN, Code.HANDSHAKE_TIMEOUT}
+)
+_TRANSFER_CODES = frozenset(
+    {Code.INTERNAL, Code.CANCELLED, Code.IO_ERROR, Code.SOURCE_CHANGED, Code.SIZE_MISMATCH}
+)
+
+
+def error_of_code(code: int, reason: str) -> MayhemError:
+    """The exception for a code and a reason that came from the peer or from the connection's end.
+
+    An unknown code is kept as a refusal with its number in the sentence.
+    """
+    try:
+        known = Code(code)
+    except ValueError:
+        return RefusedError(f"the other side said: {reason} (code {code})")
+    kind: type[MayhemError] = RefusedError
+    if known in _INTEGRITY_CODES:
+        kind = IntegrityError
+    elif known in _UNREACHABLE_CODES:
+        kind = UnreachableError
+    elif known in _TRANSFER_CODES:
+        kind = TransferError
+    return kind(reason or known.name.replace("_", " ").lower(), code=known)

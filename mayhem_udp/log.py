@@ -67,7 +67,7 @@ def open_log(settings: LoggingSettings, *, stream: TextIO, environ: Mapping[str,
     ]
     wrapper = structlog.make_filtering_bound_logger(LEVELS[settings.level])
     logger = structlog.wrap_logger(LineWriter(stream), processors=processors, wrapper_class=wrapper)
-    return cast(Logger, logger.bind())
+    return cast("Logger", logger.bind())
 
 
 def per_datagram(logger: Logger) -> Callable[..., Any] | None:

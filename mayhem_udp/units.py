@@ -26,13 +26,32 @@ _NUMBER: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ/]*)\s*")
 
 _RATE_FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_FACTORS: Final = {
-    **{"": 1, "b": 1, "k": KIB, "m": MIB, "g": GIB, "t": GIB << 10},
-    **{"kib": KIB, "mib": MIB, "gib": GIB, "tib": GIB << 10},
-    **{"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12},
+    "": 1,
+    "b": 1,
+    "k": KIB,
+    "m": MIB,
+    "g": GIB,
+    "t": GIB << 10,
+    "kib": KIB,
+    "mib": MIB,
+    "gib": GIB,
+    "tib": GIB << 10,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
 }
 _DURATION_FACTORS_NS: Final = {
-    **{"ns": NS, "us": US, "µs": US, "ms": MS, "s": SECOND, "": SECOND},
-    **{"m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR},
+    "ns": NS,
+    "us": US,
+    "µs": US,
+    "ms": MS,
+    "s": SECOND,
+    "": SECOND,
+    "m": MINUTE,
+    "min": MINUTE,
+    "h": HOUR,
+    "d": 24 * HOUR,
 }
 
 

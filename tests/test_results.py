@@ -8,10 +8,22 @@ import pytest
 
 from mayhem_udp.results import Entry, EntryKind, PingResult, TransferResult
 
-FIELDS = (
-    "name bytes seconds goodput_bps sha256 verified datagrams_sent datagrams_received retransmitted "
-    "corrupt_dropped duplicate_dropped srtt_ms min_rtt_ms loss"
-).split()
+FIELDS = [
+    "name",
+    "bytes",
+    "seconds",
+    "goodput_bps",
+    "sha256",
+    "verified",
+    "datagrams_sent",
+    "datagrams_received",
+    "retransmitted",
+    "corrupt_dropped",
+    "duplicate_dropped",
+    "srtt_ms",
+    "min_rtt_ms",
+    "loss",
+]
 
 
 def result(**fields: object) -> TransferResult:

@@ -24,27 +24,17 @@ from mayhem_udp.transport.pmtud import BLACK_HOLE_PROBES
 from mayhem_udp.transport.recovery import Outcome
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.settings import TransportSettings
+from mayhem_udp.transport.settling import Settler
 from mayhem_udp.transport.state import Signal, State, advance
+from mayhem_udp.transport.stateless import ENDINGS, handle_stateless, take_retry
 from mayhem_udp.transport.stats import ConnectionStats
-from mayhem_udp.transport.streams.bodies import BodySend, as_block
+from mayhem_udp.transport.streams.bodies import as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
-from mayhem_udp.transport.streams.table import Request
 from mayhem_udp.transport.timers import NEVER, Timer
 from mayhem_udp.units import MS, US
-from mayhem_udp.wire.codec import Parameters, retry_token
-from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
-from mayhem_udp.wire.frames import (
-    Close,
-    Frame,
-    Handshake,
-    MaxRequests,
-    MaxStream,
-    Ping,
-    ResetRequest,
-    Stream,
-    Token,
-)
-from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
+from mayhem_udp.wire.codec import Parameters
+from mayhem_udp.wire.declarations import DatagramType
+from mayhem_udp.wire.frames import Close, MaxStream, Ping, ResetRequest, Token
 
 NO_RESET_TOKEN = bytes(16)
 
@@ -52,12 +42,13 @@ NO_RESET_TOKEN = bytes(16)
 class Connection:
     """A connection's engine, either side. Made by `client` and, through a `Listener`, by `server`."""
 
-    __slots__ = ("_core", "_goodbye", "_idle_timeout_ns", "_inbound", "_outbound")
+    __slots__ = ("_core", "_goodbye", "_idle_timeout_ns", "_inbound", "_outbound", "_settler")
 
     def __init__(self, core: Core, *, now_ns: int) -> None:
         self._core = core
         self._inbound = Inbound(core)
         self._outbound = Outbound(core, answers=self._inbound.answers)
+        self._settler = Settler(core, self._outbound)
         self._idle_timeout_ns = core.settings.idle_timeout_ns
         core.timers.set(Timer.HANDSHAKE, now_ns + core.settings.handshake_timeout_ns)
 
@@ -197,8 +188,14 @@ class Connection:
         core = self._core
         if core.state in (State.CLOSED, State.DRAINING):
             return
-        if opened.header.type in (DatagramType.RETRY, DatagramType.VERSIONS, DatagramType.RESET):
-            self._handle_stateless(opened, now_ns=now_ns)
+        if opened.header.type == DatagramType.RETRY:
+            self._settler.settle(Outcome([], take_retry(core, opened, now_ns=now_ns), []))
+            self._outbound.probes_due = 0
+            return
+        if opened.header.type in ENDINGS:
+            ending = handle_stateless(core, opened)
+            if ending is not None:
+                self._over(*ending)
             return
         if core.state is State.CLOSING:
             if self._outbound.closing is None and core.stats.datagrams_received % 8 == 0:
@@ -285,13 +282,13 @@ class Connection:
         found = self._core.requests.open.get(request)
         if found is not None:
             found.is_finished = True
-            self._end_if_settled(found)
+            self._settler.end_if_settled(found)
 
     def reset_request(self, request: int, code: int, reason: str) -> None:
         """End a request now, both ways; the peer is told why."""
         found = self._core.requests.open.get(request)
         if found is not None:
-            self._end(found)
+            self._settler.end(found)
             text = reason.encode()[:REASON_MAX_BYTES]
             self._core.control.append(ResetRequest(request, code, text))
 
@@ -329,7 +326,7 @@ class Connection:
     def _act_on_inbound(self, *, now_ns: int) -> None:
         inbound, core = self._inbound, self._core
         while inbound.outcomes:
-            self._settle(inbound.outcomes.popleft(), now_ns=now_ns)
+            self._settler.settle(inbound.outcomes.popleft())
         if inbound.peer_parameters is not None:
             parameters, inbound.peer_parameters = inbound.peer_parameters, None
             self._on_handshake_done(parameters)
@@ -363,114 +360,6 @@ class Connection:
             if request.body_sent is not None:
                 self._outbound.wake(request.body_sent)
         core.events.append(Connected(peer))
-
-    def _settle(self, outcome: Outcome, *, now_ns: int) -> None:
-        """Tell the owners of bytes and frames what became of them."""
-        core = self._core
-        mtu = core.path.mtu
-        before = mtu.current_bytes
-        touched: set[int] = set()
-        for run in (*outcome.acked, *outcome.spurious):
-            if run.body is not None:
-                run.body.on_acked(run.offset, run.length)
-                if isinstance(run.body, BodySend):
-                    touched.add(run.body.stream_id >> 2)
-            elif run.probe_bytes:
-                mtu.on_acked(run.probe_bytes)
-            for frame in run.frames:
-                self._on_frame_acked(frame, touched)
-        for run in outcome.lost:
-            core.stats.lost += run.count
-            if run.body is not None:
-                run.body.on_lost(run.offset, run.length)
-                if isinstance(run.body, BodySend):
-                    self._outbound.wake(run.body)
-            elif run.probe_bytes:
-                mtu.on_lost(run.probe_bytes)
-            for frame in run.frames:
-                self._on_frame_lost(frame)
-        core.stats.spurious += sum(run.count for run in outcome.spurious)
-        if mtu.current_bytes != before:
-            core.path.controller.on_datagram_bytes(mtu.current_bytes)
-        for number in touched:
-            request = core.requests.open.get(number)
-            if request is not None:
-                self._end_if_settled(request)
-
-    def _on_frame_acked(self, frame: Frame, touched: set[int]) -> None:
-        core = self._core
-        match frame:
-            case Stream(number, offset, data):
-                request = core.requests.open.get(number >> 2)
-                if request is not None:
-                    request.messages_sent.on_acked(offset, offset + len(data))
-                    touched.add(request.number)
-            case Handshake():
-                core.handshake.on_acked(frame)
-
-    def _on_frame_lost(self, frame: Frame) -> None:
-        core = self._core
-        match frame:
-            case Stream(number, offset, data):
-                request = core.requests.open.get(number >> 2)
-                if request is not None:
-                    request.messages_sent.on_lost(offset, offset + len(data))
-            case Handshake():
-                core.handshake.on_lost(frame)
-            case MaxStream(number):
-                if number >> 2 in core.requests.open:
-                    core.control.append(frame)
-            case MaxRequests():
-                core.control.append(MaxRequests(core.requests.limit))
-            case _:
-                core.control.append(frame)
-
-    def _end_if_settled(self, request: Request) -> None:
-        if request.is_finished and request.is_settled:
-            self._end(request)
-
-    def _end(self, request: Request) -> None:
-        self._core.requests.end(request.number)
-        if request.body_sent is not None:
-            self._outbound.forget(request.body_sent)
-
-    # --- Stateless answers (client) ----------------------------------------------------------------
-
-    def _handle_stateless(self, opened: Opened, *, now_ns: int) -> None:
-        core = self._core
-        body = opened.rows[HEADER_BYTES : opened.segment_bytes - SEAL_BYTES].tobytes()
-        if core.side is not Side.CLIENT or opened.address != core.path.address:
-            return
-        match opened.header.type:
-            case DatagramType.RETRY if core.state is State.OPENING and not core.handshake.token:
-                if opened.header.sequence < core.recovery.ledger.next_number:
-                    self._on_retry(body, opened, now_ns=now_ns)
-            case DatagramType.VERSIONS if core.state is State.OPENING:
-                spoken = ", ".join(str(each) for each in body[1 : 1 + body[0]]) if body else "none"
-                ours = ", ".join(str(each) for each in VERSIONS_SPOKEN)
-                text = f"the server speaks version {spoken} of the protocol, this side speaks {ours}"
-                self._over(Code.VERSION_UNKNOWN, text, Origin.PEER, Signal.EXPIRED)
-            case DatagramType.RESET:
-                peer = core.peer
-                if peer is not None and body == peer.reset_token and any(body):
-                    text = "the server no longer knows this connection; it was probably restarted"
-                    self._over(Code.CONNECTION_LOST, text, Origin.RESET, Signal.RESET_SEEN)
-
-    def _on_retry(self, body: bytes, opened: Opened, *, now_ns: int) -> None:
-        core = self._core
-        try:
-            token = retry_token(body)
-        except PeerError:
-            return
-        ledger = core.recovery.ledger
-        for run in ledger.flight.runs:
-            if run.first <= opened.header.sequence < run.stop:
-                core.path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=0, now_ns=now_ns)
-        ledger.declare_lost(0, ledger.next_number)  # not by the network: the server kept nothing of it
-        ledger.lost.drop_first(len(ledger.lost))
-        core.handshake.restart(token)
-        core.path.loss.probes = 0
-        self._outbound.probes_due = 0
 
     # --- Addresses ---------------------------------------------------------------------------------
 
@@ -528,7 +417,7 @@ class Connection:
         core = self._core
         path = core.path
         if core.recovery.loss_deadline_ns <= now_ns:
-            self._settle(core.recovery.on_time(path, now_ns=now_ns), now_ns=now_ns)
+            self._settler.settle(core.recovery.on_time(path, now_ns=now_ns))
         elif core.recovery.probe_deadline_ns(path) <= now_ns:
             path.loss.probes += 1
             self._outbound.probes_due = 2

@@ -19,7 +19,7 @@ NO_TOKEN: Final = b""
 class HandshakeStream:
     """Both halves of the handshake of one side."""
 
-    __slots__ = ("_acked", "_lost", "_outgoing", "_received", "_incoming", "peer", "token")
+    __slots__ = ("_acked", "_incoming", "_lost", "_outgoing", "_received", "is_retried", "peer", "token")
 
     def __init__(self, parameters: Parameters, *, token: bytes = NO_TOKEN) -> None:
         self._outgoing = encode_handshake(parameters)
@@ -29,6 +29,8 @@ class HandshakeStream:
         self._received = RangeSet()
         self.peer: Parameters | None = None
         self.token = token
+        self.is_retried = False
+        """Whether the server has asked for everything again, which it does once."""
 
     @property
     def is_acked(self) -> bool:
@@ -63,6 +65,7 @@ class HandshakeStream:
     def restart(self, token: bytes) -> None:
         """The server asks for everything again, with this token."""
         self.token = token
+        self.is_retried = True
         self._lost.add(0, len(self._outgoing))
 
     def put(self, frame: Handshake) -> Parameters | None:

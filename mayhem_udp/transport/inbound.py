@@ -31,7 +31,7 @@ from mayhem_udp.wire.frames import (
     Stream,
     Token,
 )
-from mayhem_udp.wire.layout import HEADER, HEADER_BYTES, SEAL_BYTES
+from mayhem_udp.wire.layout import DATA_OVERHEAD_BYTES, HEADER, HEADER_BYTES, SEAL_BYTES
 
 
 class Inbound:
@@ -70,10 +70,10 @@ class Inbound:
     def _handle_data(self, opened: Opened, *, now_ns: int) -> None:
         acks = self._core.acks
         gap = 0
-        chunk = opened.segment_bytes - unpacking.DATA_OVERHEAD_BYTES
+        chunk = opened.segment_bytes - DATA_OVERHEAD_BYTES
         for run in unpacking.data_runs(opened):
             gap += run.first != acks.largest + 1
-            new = acks.record(run.first, run.count, now_ns=now_ns)
+            new = acks.record(run.first, run.datagrams, now_ns=now_ns)
             for fresh in unpacking.new_parts(run, new, chunk_bytes=chunk):
                 self._take_body(opened, fresh, now_ns=now_ns)
         ack_now = opened.flags & DatagramFlag.ACK_NOW

@@ -45,7 +45,17 @@ PIECE_MIN_BYTES: Final = 64
 class Outbound:
     """The sending direction of one connection."""
 
-    __slots__ = ("_acks_alone", "_answers", "_bodies", "_core", "_mtu_next_ns", "_next_skip", "_rhythm", "closing", "probes_due")
+    __slots__ = (
+        "_acks_alone",
+        "_answers",
+        "_bodies",
+        "_core",
+        "_mtu_next_ns",
+        "_next_skip",
+        "_rhythm",
+        "closing",
+        "probes_due",
+    )
 
     def __init__(self, core: Core, *, answers: deque[PathResponse]) -> None:
         self._core = core
@@ -192,7 +202,9 @@ class Outbound:
         datagram = encode_datagram(kind, body, connection_id=core.connection_id, sequence=number, flags=flags)
         if load.wants_answer:
             self._enter(
-                Run(first=number, count=1, sent_ns=now_ns, wire_bytes=len(datagram), frames=tuple(load.repeat)),
+                Run(
+                    first=number, count=1, sent_ns=now_ns, wire_bytes=len(datagram), frames=tuple(load.repeat)
+                ),
                 now_ns=now_ns,
             )
         return self._transmit(datagram, len(datagram), len(datagram), 1, core.path.address, now_ns=now_ns)
@@ -367,7 +379,14 @@ class Outbound:
         core.path.pacer.on_sent(run.wire_bytes, now_ns=now_ns)
 
     def _transmit(
-        self, buffer: bytes | np.ndarray, segment: int, total: int, count: int, address: Address, *, now_ns: int
+        self,
+        buffer: bytes | np.ndarray,
+        segment: int,
+        total: int,
+        count: int,
+        address: Address,
+        *,
+        now_ns: int,
     ) -> Transmit:
         core = self._core
         if self.probes_due:

@@ -50,7 +50,9 @@ def pack_data(
     full = count - 1 if tail else count
     if full:
         heads = np.ndarray(full, DATA_DTYPE, buffer, strides=(segment,))
-        _fill_heads(heads, loads, chunk_bytes=chunk_bytes, connection_id=connection_id, first=first, flags=flags)
+        _fill_heads(
+            heads, loads, chunk_bytes=chunk_bytes, connection_id=connection_id, first=first, flags=flags
+        )
         rows = np.ndarray((full, chunk_bytes), uint8, buffer, DATA_HEAD_BYTES, (segment, 1))
         row = 0
         for load in loads:

@@ -26,10 +26,10 @@ from mayhem_udp.wire.layout import (
 
 
 class DataRun(NamedTuple):
-    """Datagrams `[row, row + count)` of a stretch: consecutive numbers, one stream, consecutive offsets."""
+    """Datagrams `[row, row + datagrams)` of a stretch: consecutive numbers, one stream, consecutive offsets."""
 
     row: int
-    count: int
+    datagrams: int
     first: int
     stream_id: int
     offset: int
@@ -67,12 +67,12 @@ def payload(opened: Opened, run: DataRun) -> NDArray[uint8]:
     """The payloads of a run, one after the other, copied out of the stretch."""
     segment = opened.segment_bytes
     chunk = segment - DATA_OVERHEAD_BYTES
-    stop = run.row + run.count
+    stop = run.row + run.datagrams
     start_byte = run.row * segment
     stop_byte = min(stop * segment, opened.total_bytes)
-    if run.count == 1:
+    if run.datagrams == 1:
         return opened.rows[start_byte + DATA_HEAD_BYTES : stop_byte - SEAL_BYTES].copy()
-    full = run.count if stop * segment <= opened.total_bytes else run.count - 1
+    full = run.datagrams if stop * segment <= opened.total_bytes else run.datagrams - 1
     tail = stop_byte - start_byte - full * segment
     size = full * chunk + (tail - DATA_OVERHEAD_BYTES if tail else 0)
     out = np.empty(size, uint8)
@@ -93,7 +93,7 @@ def part(run: DataRun, start: int, stop: int, *, chunk_bytes: int) -> DataRun:
 def new_parts(run: DataRun, new: list[tuple[int, int]], *, chunk_bytes: int) -> Iterator[DataRun]:
     """The parts of a run whose numbers had not been seen."""
     for start, stop in new:
-        if stop - start == run.count:
+        if stop - start == run.datagrams:
             yield run
         else:
             yield part(run, start, stop, chunk_bytes=chunk_bytes)

@@ -375,6 +375,4 @@ def decode_handshake(stream: Buffer) -> Parameters | None:
     )
 
 
-_PARAMETERS_FIXED_BYTES: Final = sum(
-    each.sizeof() for each in PARAMETERS.subcons if each.name != "agent"
-)
+_PARAMETERS_FIXED_BYTES: Final = sum(each.sizeof() for each in PARAMETERS.subcons if each.name != "agent")

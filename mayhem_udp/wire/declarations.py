@@ -9,7 +9,19 @@ datagram, its own checksum included, is one constant (see `seal`).
 from enum import IntEnum, IntFlag
 from typing import Final
 
-from construct import Array, Bytes, Const, GreedyBytes, Int8ub, Int16ub, Int32ub, Int32ul, Int64ub, Struct, this
+from construct import (
+    Array,
+    Bytes,
+    Const,
+    GreedyBytes,
+    Int8ub,
+    Int16ub,
+    Int32ub,
+    Int32ul,
+    Int64ub,
+    Struct,
+    this,
+)
 
 MAGIC: Final = 0x4D59
 """`MY`, the first two bytes of every datagram of every version."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from construct import (
     Bytes,
     ConstructError,
+    GreedyBytes,
     Int8ub,
     Int16ub,
     Int32ub,
@@ -18,7 +19,6 @@ from construct import (
     Int64ub,
     Prefixed,
     PrefixedArray,
-    GreedyBytes,
     Struct,
 )
 
@@ -88,7 +88,12 @@ DECLARATIONS: Final[dict[MessageType, Any]] = {
     MessageType.TRAILER: Struct("size" / Int64ub, "sha256" / _DIGEST),
     MessageType.RESULT: Struct("code" / Int16ub, "size" / Int64ub, "sha256" / _DIGEST, "text" / _TEXT),
     MessageType.ENTRY: Struct(
-        "kind" / Int8ub, "size" / Int64ub, "mtime_ns" / Int64sb, "mode" / Int16ub, "sha256" / _DIGEST, "name" / _TEXT
+        "kind" / Int8ub,
+        "size" / Int64ub,
+        "mtime_ns" / Int64sb,
+        "mode" / Int16ub,
+        "sha256" / _DIGEST,
+        "name" / _TEXT,
     ),
     MessageType.DIGESTS: Struct("first_block" / Int64ub, "digests" / PrefixedArray(Int16ub, _FINGERPRINT)),
     MessageType.REPAIR: Struct("offset" / Int64ub, "data" / _TEXT),

@@ -30,7 +30,16 @@ class Piece(NamedTuple):
 class BodySend:
     """What is to be sent of a body, and sent again."""
 
-    __slots__ = ("_acked", "_block_starts", "_blocks", "_lost", "_next", "buffered_bytes", "limit", "stream_id")
+    __slots__ = (
+        "_acked",
+        "_block_starts",
+        "_blocks",
+        "_lost",
+        "_next",
+        "buffered_bytes",
+        "limit",
+        "stream_id",
+    )
 
     def __init__(self, stream_id: int, *, limit: int) -> None:
         self.stream_id = stream_id

@@ -42,11 +42,20 @@ class Request:
 class RequestTable:
     """Requests by number; the client opens them, with numbers from zero upward."""
 
-    __slots__ = ("_body_limit", "_ended", "_open_max", "_window_bytes", "_window_max_bytes", "_side", "limit", "next", "open", "peer_limit")
+    __slots__ = (
+        "_body_limit",
+        "_ended",
+        "_open_max",
+        "_side",
+        "_window_bytes",
+        "_window_max_bytes",
+        "limit",
+        "next",
+        "open",
+        "peer_limit",
+    )
 
-    def __init__(
-        self, side: Side, *, open_max: int, window_bytes: int, window_max_bytes: int
-    ) -> None:
+    def __init__(self, side: Side, *, open_max: int, window_bytes: int, window_max_bytes: int) -> None:
         self._side = side
         self._open_max = open_max
         self._window_bytes = window_bytes

@@ -1,0 +1,42 @@
+# `make` alone lists the targets. Everything runs in .venv, which `setup` makes from a lock with hashes.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TIME ?= 10m
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup demo test lint soak fuzz mutation bench bench-full bench-peers docs lock clean help
+
+setup: $(STAMP) ## Make .venv with everything, pinned with hashes
+
+demo: setup ## Several clients, a hostile network, every file whole
+	@$(BIN)/python -m demo
+
+test: setup ## Everything that is proved, in a few minutes
+	@$(BIN)/pytest -n auto --dist worksteal -q
+
+lint: setup ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+lock: setup ## Pin the newest versions that fit (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --group dev pyproject.toml --upgrade -o requirements/dev.lock
+
+clean: ## Remove what was made
+	rm -rf $(VENV) build dist bench/results mutants .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -1,0 +1,108 @@
+"""One request as one side sees it.
+
+Owns the shape that all verbs share: messages, body, end. Never knows a verb.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.transport.connection import Connection
+from mayhem_udp.wire.messages import Message, encode
+
+Done = Callable[[Any, BaseException | None], None]
+
+
+class Workers(Protocol):
+    """Runs what may block, elsewhere; jobs of one key in the order given."""
+
+    def submit(self, key: object, job: Callable[[], Any], done: Done) -> None:
+        """Run `job`, then call `done(result, None)` or `done(None, error)` where the session lives."""
+
+
+class Exchange:
+    """One request. Subclasses override what they care for; what they raise ends the request.
+
+    `error` is set when it ended badly; `is_over` when it ended at all.
+    """
+
+    def __init__(self, connection: Connection, workers: Workers, request: int) -> None:
+        self.connection = connection
+        self.workers = workers
+        self.request = request
+        self.is_over = False
+        self.error: MayhemError | None = None
+        self.wants_pump = False
+        """Whether `pump` has something to do without waiting for an event."""
+
+    # --- What comes in: overridden by the verbs ------------------------------------------------------
+
+    def on_start(self) -> None:
+        """The request is open: ask, or begin to answer."""
+
+    def on_message(self, message: Message) -> None:
+        """The peer says something of this request."""
+        raise PeerError(f"{type(message).__name__} is not expected here", code=Code.STATE_ILLEGAL)
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes of the peer's body."""
+        raise PeerError("a body is not expected here", code=Code.STATE_ILLEGAL)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Go on with what is not driven by the peer, a bounded piece of it."""
+
+    def on_end(self) -> None:
+        """The request is over, well or badly (`error`): let go of everything. Called once."""
+
+    # --- What goes out -------------------------------------------------------------------------------
+
+    def say(self, message: Message) -> None:
+        """Send a message of this request."""
+        self.connection.send_message(self.request, encode(message))
+
+    def elsewhere(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Run a blocking job elsewhere and go on with its result; its error ends the request."""
+
+        def back(result: Any, error: BaseException | None) -> None:
+            if self.is_over:
+                return
+            try:
+                if error is not None:
+                    raise error
+                done(result)
+            except MayhemError as failure:
+                self.fail(failure)
+
+        self.workers.submit(self, job, back)
+
+    def finish(self) -> None:
+        """All is said and done."""
+        if not self.is_over:
+            self.is_over = True
+            self.connection.finish_request(self.request)
+            self.on_end()
+
+    def fail(self, error: MayhemError) -> None:
+        """End the request, and tell the peer why."""
+        if not self.is_over:
+            self.is_over = True
+            self.error = error
+            self.connection.reset_request(self.request, error.code, str(error))
+            self.on_end()
+
+    def on_reset(self, code: int, reason: str) -> None:
+        """The peer has ended the request."""
+        if not self.is_over:
+            self.is_over = True
+            self.error = error_of_code(code, reason)
+            self.on_end()
+
+    def on_lost(self, error: MayhemError) -> None:
+        """The connection is gone, and the request with it."""
+        if not self.is_over:
+            self.is_over = True
+            self.error = error
+            self.on_end()

@@ -1,0 +1,323 @@
+"""Many small files in one request: PUT_PACK and GET_PACK.
+
+The body is the files one after the other, each with a short head, so that ten thousand small files cost
+what one large one costs on the wire. Every file has its own SHA-256 and its own outcome.
+Owns the shape of a pack and both halves of both verbs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from mayhem_udp.errors import Code, MayhemError, PeerError
+from mayhem_udp.limits import NAME_MAX_BYTES, SMALL_FILE_MAX_BYTES
+from mayhem_udp.rangeset import RangeSet
+from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.transport.connection import Connection
+from mayhem_udp.units import KIB
+from mayhem_udp.wire.layout import head_struct
+from mayhem_udp.wire.messages import NO_DIGEST, PACK_ENTRY, GetPack, Message, PackResult, PutPack, Result
+
+HEAD: Final = head_struct(PACK_ENTRY)
+DIGEST_BYTES: Final = len(NO_DIGEST)
+BLOCK_BYTES: Final = 256 * KIB
+"""A pack is supplied to the connection in blocks of about this size."""
+FILES_PER_JOB: Final = 128
+"""Files stored by one job elsewhere: enough to make the hand-over cheap."""
+PACK_FILES_MAX: Final = 4_096
+"""Files in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """One file of a pack, whole; `code` is not OK where it could not be had, and `data` empty then."""
+
+    name: bytes
+    data: bytes
+    mtime_ns: int
+    mode: int
+    code: int
+    sha256: bytes
+
+
+def encode_file(file: SmallFile) -> bytes:
+    """A file as it stands in a pack."""
+    head = HEAD.pack(len(file.name), len(file.data), file.mtime_ns, file.mode, file.code)
+    return b"".join((head, file.sha256, file.name, file.data))
+
+
+class PackReader:
+    """Takes a pack apart; what comes out of order waits (within the body's credit)."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._base = 0
+        self._received = RangeSet()
+
+    def put(self, offset: int, data: NDArray[uint8]) -> list[SmallFile]:
+        """Take bytes of the body; returns the files that are whole now. Raises `PeerError`."""
+        stop = offset + len(data)
+        position = offset - self._base
+        if len(self._bytes) < stop - self._base:
+            self._bytes.extend(bytes(stop - self._base - len(self._bytes)))
+        self._bytes[position : position + len(data)] = data.data
+        self._received.add(offset, stop)
+        ready = self._received.stop_of(self._base) - self._base
+        files: list[SmallFile] = []
+        used = 0
+        while (file := self._next(used, ready)) is not None:
+            files.append(file)
+            used += HEAD.size + DIGEST_BYTES + len(file.name) + len(file.data)
+        if used:
+            del self._bytes[:used]
+            self._base += used
+            self._received.drop_below(self._base)
+        return files
+
+    def _next(self, start: int, ready: int) -> SmallFile | None:
+        body = start + HEAD.size + DIGEST_BYTES
+        if ready < body:
+            return None
+        name_bytes, size, mtime_ns, mode, code = HEAD.unpack_from(self._bytes, start)
+        if name_bytes > NAME_MAX_BYTES or size > SMALL_FILE_MAX_BYTES:
+            raise PeerError("a file in a pack is larger than any may be", code=Code.LIMIT_EXCEEDED)
+        if ready < body + name_bytes + size:
+            return None
+        digest = bytes(self._bytes[body - DIGEST_BYTES : body])
+        name = bytes(self._bytes[body : body + name_bytes])
+        data = bytes(self._bytes[body + name_bytes : body + name_bytes + size])
+        return SmallFile(name, data, mtime_ns, mode, code, digest)
+
+
+class PackSender:
+    """Supplies a pack as the body of a request; files are read as there is room for them."""
+
+    def __init__(self, exchange: Exchange, files: Iterator[SmallFile]) -> None:
+        self._exchange = exchange
+        self._files = files
+        self._offset = 0
+        self.is_sent = False
+
+    def pump(self) -> None:
+        """Supply one block, if there is room."""
+        exchange = self._exchange
+        if self.is_sent or exchange.connection.body_room_bytes(exchange.request) < BLOCK_BYTES // 4:
+            return
+        parts: list[bytes] = []
+        size = 0
+        for file in self._files:
+            parts.append(encode_file(file))
+            size += len(parts[-1])
+            if size >= BLOCK_BYTES:
+                break
+        else:
+            self.is_sent = True
+        if parts:
+            exchange.connection.supply_body(exchange.request, self._offset, b"".join(parts))
+            self._offset += size
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `pump` could go on at once."""
+        exchange = self._exchange
+        room = exchange.connection.body_room_bytes(exchange.request)
+        return not self.is_sent and room >= BLOCK_BYTES // 4
+
+
+Store = Callable[[list[SmallFile]], list[int]]
+"""Puts files in place, durably, and returns a code for each; blocks."""
+
+
+class PackStorer:
+    """Puts the files of a pack in place, a job of many at a time, in order."""
+
+    def __init__(self, exchange: Exchange, store: Store, *, stored: Callable[[int, list[int]], None]) -> None:
+        self._exchange = exchange
+        self._store = store
+        self._stored = stored
+        self._queue: list[SmallFile] = []
+        self._first = 0
+        self._is_storing = False
+
+    def take(self, files: list[SmallFile]) -> None:
+        """More files."""
+        self._queue += files
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_storing or not self._queue:
+            return
+        batch, self._queue = self._queue[:FILES_PER_JOB], self._queue[FILES_PER_JOB:]
+        self._is_storing = True
+        self._exchange.elsewhere(lambda: self._store(batch), self._on_stored)
+
+    def _on_stored(self, codes: list[int]) -> None:
+        self._is_storing = False
+        first, self._first = self._first, self._first + len(codes)
+        self._stored(first, codes)
+        self._go_on()
+
+
+def checked(file: SmallFile) -> bool:
+    """Whether a file's bytes are those that were sent."""
+    return sha256(file.data).digest() == file.sha256
+
+
+class PutPackSender(Exchange):
+    """The client's half of PUT_PACK. `codes` fills as the server reports."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        workers: Workers,
+        request: int,
+        *,
+        files: Iterator[SmallFile],
+        count: int,
+        on_codes: Callable[[int, tuple[int, ...]], None],
+    ) -> None:
+        super().__init__(connection, workers, request)
+        self._sender = PackSender(self, files)
+        self._count = count
+        self._known = 0
+        self._on_codes = on_codes
+
+    def on_start(self) -> None:
+        """Ask, and begin to send."""
+        self.say(PutPack(self._count))
+        self.wants_pump = True
+
+    def on_message(self, message: Message) -> None:
+        """Outcomes, or the end."""
+        match message:
+            case PackResult(first, codes) if first == self._known:
+                self._known += len(codes)
+                self._on_codes(first, codes)
+            case Result() if self._known == self._count:
+                self.finish()
+            case _:
+                super().on_message(message)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Send on."""
+        self._sender.pump()
+        self.wants_pump = self._sender.has_work
+
+
+class PutPackReceiver(Exchange):
+    """The server's half of PUT_PACK."""
+
+    def __init__(
+        self, connection: Connection, workers: Workers, request: int, *, store: Store, ask: PutPack
+    ) -> None:
+        super().__init__(connection, workers, request)
+        if not 0 < ask.count <= PACK_FILES_MAX:
+            raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
+        self._left = ask.count
+        self._reader = PackReader()
+        self._storer = PackStorer(self, store, stored=self._report)
+        self._unstored = ask.count
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes of the pack."""
+        files = self._reader.put(offset, data)
+        if len(files) > self._left:
+            raise PeerError("a pack has more files than it said", code=Code.SIZE_MISMATCH)
+        self._left -= len(files)
+        self._storer.take(files)
+        self.connection.consume_body(self.request, len(data), now_ns=now_ns)
+
+    def _report(self, first: int, codes: list[int]) -> None:
+        self._unstored -= len(codes)
+        self.say(PackResult(first, tuple(codes)))
+        if self._unstored == 0:
+            self.say(Result(Code.OK, 0, NO_DIGEST, b""))
+            self.finish()
+
+
+class GetPackReceiver(Exchange):
+    """The client's half of GET_PACK; `on_codes` hears of every file in the order asked for."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        workers: Workers,
+        request: int,
+        *,
+        names: tuple[bytes, ...],
+        store: Store,
+        on_codes: Callable[[int, list[int]], None],
+    ) -> None:
+        super().__init__(connection, workers, request)
+        self._names = names
+        self._left = len(names)
+        self._seen = 0
+        self._reader = PackReader()
+        self._storer = PackStorer(self, store, stored=self._report)
+        self._on_codes = on_codes
+
+    def on_start(self) -> None:
+        """Ask."""
+        self.say(GetPack(self._names))
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes of the pack: the files that were asked for, in that order, and no others."""
+        files = self._reader.put(offset, data)
+        names = self._names[self._seen : self._seen + len(files)]
+        if tuple(file.name for file in files) != names:
+            raise PeerError("a pack has a file that was not asked for", code=Code.SIZE_MISMATCH)
+        self._seen += len(files)
+        self._storer.take(files)
+        self.connection.consume_body(self.request, len(data), now_ns=now_ns)
+
+    def _report(self, first: int, codes: list[int]) -> None:
+        self._left -= len(codes)
+        self._on_codes(first, codes)
+        if self._left == 0:
+            self.say(Result(Code.OK, 0, NO_DIGEST, b""))
+            self.finish()
+
+
+class GetPackSender(Exchange):
+    """The server's half of GET_PACK."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        workers: Workers,
+        request: int,
+        *,
+        read: Callable[[bytes], SmallFile],
+        ask: GetPack,
+    ) -> None:
+        super().__init__(connection, workers, request)
+        if not 0 < len(ask.names) <= PACK_FILES_MAX:
+            raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
+        self._sender = PackSender(self, (_read_or_code(read, name) for name in ask.names))
+
+    def on_start(self) -> None:
+        """Begin to send."""
+        self.wants_pump = True
+
+    def on_message(self, message: Message) -> None:
+        """The end."""
+        if isinstance(message, Result) and self._sender.is_sent:
+            self.finish()
+        else:
+            super().on_message(message)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Send on."""
+        self._sender.pump()
+        self.wants_pump = self._sender.has_work
+
+
+def _read_or_code(read: Callable[[bytes], SmallFile], name: bytes) -> SmallFile:
+    try:
+        return read(name)
+    except MayhemError as error:
+        return SmallFile(name, b"", 0, 0, error.code, NO_DIGEST)

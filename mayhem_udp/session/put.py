@@ -1,0 +1,165 @@
+"""PUT: a file goes to the server.
+
+The client asks and sends at once; the server says what it has already of an interrupted upload, checks,
+commits, and answers with the SHA-256 that is in place.
+"""
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from mayhem_udp.errors import Code, IntegrityError, PeerError, RefusedError
+from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.receiving import FileReceiver
+from mayhem_udp.session.sending import FileSender, announced_size
+from mayhem_udp.store.names import check_name
+from mayhem_udp.store.source import Source
+from mayhem_udp.store.staging import Staging
+from mayhem_udp.store.store import Store
+from mayhem_udp.transport.connection import Connection
+from mayhem_udp.wire.messages import (
+    SIZE_UNKNOWN,
+    Accept,
+    Digests,
+    Message,
+    Put,
+    Repair,
+    Repaired,
+    Result,
+    Trailer,
+)
+
+HAVE_RANGES_MAX = 1_024
+"""Ranges that one answer names; what is left out is simply sent again."""
+
+
+class PutSender(Exchange):
+    """The client's half; `sha256` is set when the server has the file in place."""
+
+    def __init__(
+        self, connection: Connection, workers: Workers, request: int, *, source: Source, name: str
+    ) -> None:
+        super().__init__(connection, workers, request)
+        self.sender = FileSender(self, source)
+        self.name = name
+        self.resumed_bytes = 0
+        self.sha256: bytes | None = None
+
+    def on_start(self) -> None:
+        """Ask, and begin to send without waiting for the answer."""
+        source = self.sender.source
+        self.say(
+            Put(announced_size(source), source.mtime_ns, source.mode, source.fingerprint, self.name.encode())
+        )
+        self.wants_pump = True
+
+    def on_message(self, message: Message) -> None:
+        """The server's answer, its digests, or the end."""
+        match message:
+            case Accept(have=have):
+                self.resumed_bytes = sum(stop - start for start, stop in have)
+                self.sender.skip(have)
+            case Digests():
+                self.sender.on_digests(message)
+            case Result(sha256=digest):
+                if digest != self.sender.sha256.digest() or not self.sender.is_sent:
+                    raise IntegrityError("the server has put in place something else than was sent")
+                self.sha256 = digest
+                self.finish()
+            case _:
+                super().on_message(message)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Send on."""
+        self.sender.pump()
+        self.wants_pump = self.sender.has_work
+
+    def on_end(self) -> None:
+        """Close the file."""
+        self.sender.source.close()
+
+
+class PutReceiver(Exchange):
+    """The server's half."""
+
+    def __init__(
+        self, connection: Connection, workers: Workers, request: int, *, store: Store, put: Put
+    ) -> None:
+        super().__init__(connection, workers, request)
+        self.name = check_name(put.name)
+        self._put = put
+        self._size = None if put.size == SIZE_UNKNOWN else put.size
+        self._store = store
+        self._early: list[tuple[int, NDArray[uint8]]] = []
+        self._waiting: list[Message] = []
+        self.receiver: FileReceiver | None = None
+        self._staging: Staging | None = None
+
+    def on_start(self) -> None:
+        """Open the staging; recover first what an interrupted upload has left."""
+        put = self._put
+        self._staging = self._store.stage(
+            self.name, size=self._size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
+        )
+        if self._staging.needs_recovery:
+            self.elsewhere(self._staging.recover, lambda _have: self._begin())
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        staging, put = self._staging, self._put
+        assert staging is not None, "opened at the start"
+        have = tuple(staging.have)[:HAVE_RANGES_MAX]
+        self.receiver = FileReceiver(self, staging, size=self._size, done=self._in_place)
+        self.say(Accept(put.size, put.mtime_ns, put.mode, put.fingerprint, have))
+        early, self._early = self._early, []
+        for offset, data in early:
+            self.receiver.on_body(offset, data, now_ns=0)
+        waiting, self._waiting = self._waiting, []
+        for message in waiting:
+            self.on_message(message)
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes to their place; kept (within the first credit) while recovery runs."""
+        if self.receiver is None:
+            self._early.append((offset, data))
+        else:
+            self.receiver.on_body(offset, data, now_ns=now_ns)
+            self.wants_pump = self.receiver.staging.hash_is_behind
+
+    def on_message(self, message: Message) -> None:
+        """The trailer, or repairs."""
+        if self.receiver is None:
+            if len(self._waiting) > 1:
+                raise PeerError("too much was said before the answer", code=Code.STATE_ILLEGAL)
+            self._waiting.append(message)
+            return
+        match message:
+            case Trailer():
+                self.receiver.on_trailer(message)
+            case Repair():
+                self.receiver.on_repair(message)
+            case Repaired():
+                self.receiver.on_repaired()
+            case _:
+                super().on_message(message)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Let the hash follow."""
+        if self.receiver is not None:
+            self.receiver.pump()
+            self.wants_pump = self.receiver.staging.hash_is_behind
+
+    def _in_place(self, digest: bytes) -> None:
+        assert self.receiver is not None and self.receiver.trailer is not None, "it is complete"
+        self.say(Result(Code.OK, self.receiver.trailer.size, digest, b""))
+        self.finish()
+
+    def on_end(self) -> None:
+        """Keep what came of an upload that was cut; let go of one that was refused."""
+        staging = self._staging
+        if staging is None:
+            return
+        if isinstance(self.error, RefusedError):
+            staging.discard()
+        else:
+            staging.keep()

@@ -1,0 +1,113 @@
+"""The receiving end of a file's way: put bytes in their place; check size and SHA-256; commit, or repair.
+
+Nothing is in place under its name before the SHA-256 of all of it has been checked. Blocking work
+(recovery of an interrupted transfer, the last of the hash, fsync, rename) runs elsewhere.
+Never trusts a size, an offset or an order that the peer chose.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from mayhem_udp.errors import Code, IntegrityError, PeerError
+from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
+from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.store.staging import Staging
+from mayhem_udp.wire.messages import Digests, Repair, Trailer
+
+DIGESTS_PER_MESSAGE: Final = 1_024
+HASH_ROUND_BYTES: Final = 4 * BLOCK_BYTES
+"""The most that one pump hashes of what came out of order."""
+
+
+class FileReceiver:
+    """Receives one file as the body of a request.
+
+    `size` is what was announced (None: unknown); more than that is a violation. `done(sha256)` is
+    called when the file is in place.
+    """
+
+    def __init__(
+        self, exchange: Exchange, staging: Staging, *, size: int | None, done: Callable[[bytes], None]
+    ) -> None:
+        self._exchange = exchange
+        self.staging = staging
+        self._size = size
+        self._done = done
+        self.trailer: Trailer | None = None
+        self.received_bytes = 0
+        self._rounds = 0
+        self._is_checking = False
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes to their place."""
+        stop = offset + len(data)
+        bound = self.trailer.size if self.trailer else self._size
+        if bound is not None and stop > bound:
+            raise PeerError("more bytes came than were announced", code=Code.SIZE_MISMATCH)
+        self.staging.write(offset, data)
+        self.received_bytes += len(data)
+        self._exchange.connection.consume_body(self._exchange.request, len(data), now_ns=now_ns)
+        if self.trailer is not None:
+            self._check_when_complete()
+
+    def on_trailer(self, trailer: Trailer) -> None:
+        """The sender has sent everything; that is how much, and its SHA-256."""
+        if self.trailer is not None or (self._size is not None and trailer.size != self._size):
+            raise PeerError("the trailer does not fit what was announced", code=Code.SIZE_MISMATCH)
+        self.trailer = trailer
+        self._check_when_complete()
+
+    def pump(self) -> None:
+        """Let the hash follow what came out of order."""
+        self.staging.hash_pump(HASH_ROUND_BYTES)
+
+    def _check_when_complete(self) -> None:
+        trailer = self.trailer
+        if trailer is None or self._is_checking or not self.staging.is_complete(trailer.size):
+            return
+        self._is_checking = True
+        self._exchange.elsewhere(self._finish, self._on_finished)
+
+    def _finish(self) -> IntegrityError | None:
+        assert self.trailer is not None, "checked before"
+        try:
+            self.staging.finish(self.trailer.sha256, self.trailer.size)
+        except IntegrityError as error:
+            return error
+        return None
+
+    def _on_finished(self, error: IntegrityError | None) -> None:
+        assert self.trailer is not None, "checked before"
+        if error is None:
+            self._done(self.trailer.sha256)
+            return
+        self._rounds += 1
+        if self._rounds > REPAIR_ROUNDS_MAX:
+            self.staging.set_aside()
+            raise IntegrityError(
+                f"the file is still damaged after {REPAIR_ROUNDS_MAX} rounds of repair",
+                remedy="what arrived was set aside for inspection, nothing was put in place",
+            )
+        self._exchange.elsewhere(self.staging.block_digests, self._say_digests)
+
+    def _say_digests(self, digests: list[bytes]) -> None:
+        for first in range(0, len(digests), DIGESTS_PER_MESSAGE):
+            self._exchange.say(Digests(first, tuple(digests[first : first + DIGESTS_PER_MESSAGE])))
+
+    def on_repair(self, repair: Repair) -> None:
+        """Bytes of a block that was found to be damaged."""
+        if (
+            self.trailer is None
+            or not self._is_checking
+            or repair.offset + len(repair.data) > self.trailer.size
+        ):
+            raise PeerError("a repair is not expected here", code=Code.STATE_ILLEGAL)
+        self.staging.rewrite(repair.offset, repair.data)
+
+    def on_repaired(self) -> None:
+        """That was all of them: check again."""
+        self._is_checking = False
+        self._check_when_complete()

@@ -1,0 +1,120 @@
+"""A connection's requests: events in, to the exchange that each belongs to.
+
+Owns the table of exchanges. A peer that breaks the rules of a message loses the connection; an
+exchange that fails loses only its request. Never reads a clock.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.transport.connection import Connection
+from mayhem_udp.transport.events import (
+    BodyReceived,
+    Closed,
+    Connected,
+    Event,
+    MessageReceived,
+    PathChanged,
+    RequestReset,
+    TokenReceived,
+)
+from mayhem_udp.wire.messages import Message, decode
+
+Opener = Callable[[int, Message], Exchange]
+"""Makes the answering half of a request, from its number and its first message."""
+
+
+def refuse_all(_request: int, _message: Message) -> Exchange:
+    """The opener of a side that answers nothing."""
+    raise PeerError("this side answers no requests", code=Code.STATE_ILLEGAL)
+
+
+class Session:
+    """The requests of one connection."""
+
+    def __init__(self, connection: Connection, *, opener: Opener = refuse_all) -> None:
+        self.connection = connection
+        self._opener = opener
+        self.exchanges: dict[int, Exchange] = {}
+
+    def start(self, exchange: Exchange) -> None:
+        """Begin a request of this side's."""
+        self.exchanges[exchange.request] = exchange
+        self._guard(exchange, exchange.on_start)
+
+    def take_events(self, *, now_ns: int) -> list[Event]:
+        """Hand out what the connection has to say; returns what is not about a request."""
+        rest: list[Event] = []
+        while (event := self.connection.poll_event()) is not None:
+            try:
+                self._take(event, rest, now_ns=now_ns)
+            except PeerError as error:
+                self.connection.close(error.code, error.message, now_ns=now_ns)
+        return rest
+
+    def pump(self, *, now_ns: int) -> bool:
+        """Let every exchange go on a little; True where one wants to be pumped again at once."""
+        again = False
+        for exchange in list(self.exchanges.values()):
+            if not exchange.is_over:
+                self._guard(exchange, partial(exchange.pump, now_ns=now_ns))
+                again = again or (exchange.wants_pump and not exchange.is_over)
+            if exchange.is_over:
+                self.exchanges.pop(exchange.request, None)
+        return again
+
+    def abandon(self, error: MayhemError) -> None:
+        """End every request without a word: there is nobody to tell."""
+        for exchange in list(self.exchanges.values()):
+            exchange.on_lost(error)
+        self.exchanges.clear()
+
+    def _take(self, event: Event, rest: list[Event], *, now_ns: int) -> None:
+        match event:
+            case BodyReceived(request, offset, data):
+                exchange = self.exchanges.get(request)
+                if exchange is not None:
+                    self._guard(exchange, partial(exchange.on_body, offset, data, now_ns=now_ns))
+            case MessageReceived(request, payload):
+                self._on_message(request, decode(payload))
+            case RequestReset(request, code, reason):
+                exchange = self.exchanges.pop(request, None)
+                if exchange is not None:
+                    exchange.on_reset(code, reason)
+            case Closed(code, reason):
+                self.abandon(error_of_code(code or Code.CONNECTION_LOST, reason))
+                rest.append(event)
+            case Connected() | TokenReceived() | PathChanged():
+                rest.append(event)
+
+    def _on_message(self, request: int, message: Message) -> None:
+        exchange = self.exchanges.get(request)
+        if exchange is not None:
+            self._guard(exchange, partial(exchange.on_message, message))
+            return
+        if not self.connection.is_open(request):
+            return
+        try:
+            exchange = self._opener(request, message)
+        except PeerError:
+            raise
+        except MayhemError as error:
+            self.connection.reset_request(request, error.code, str(error))
+            return
+        self.exchanges[request] = exchange
+        self._guard(exchange, exchange.on_start)
+
+    def _guard(self, exchange: Exchange, step: Callable[[], None]) -> None:
+        """Run one step of an exchange; an error of its own ends it, and it alone."""
+        if exchange.is_over:
+            return
+        try:
+            step()
+        except PeerError:
+            raise
+        except MayhemError as error:
+            exchange.fail(error)
+        if exchange.is_over:
+            self.exchanges.pop(exchange.request, None)

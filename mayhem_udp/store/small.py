@@ -1,0 +1,156 @@
+"""Small files, many at a time: each whole in memory, checked, written, and put in place durably.
+
+Owns the batch: all files are written before the first is waited for, so that the device takes them
+together; then each gets its name; then every folder is waited for once. A file that fails fails alone.
+Runs in a worker.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Protocol
+
+from mayhem_udp.errors import Code, MayhemError
+from mayhem_udp.store.commit import Committer, sane_mode
+from mayhem_udp.store.disk import Disk
+from mayhem_udp.store.failures import failure
+from mayhem_udp.store.folders import OpenFolders
+from mayhem_udp.store.names import Name, check_name
+from mayhem_udp.store.quota import Quota, Reservation
+from mayhem_udp.store.shelf import Shelf
+
+OPEN_AT_ONCE_MAX: Final = 64
+"""Files of one batch that are open together."""
+
+
+class SmallFile(Protocol):
+    """A file with all its bytes, as it comes from a peer."""
+
+    @property
+    def name(self) -> bytes: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def mtime_ns(self) -> int: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def sha256(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A file that has its bytes, and not its name yet."""
+
+    index: int
+    name: Name
+    file: int
+    file_name: bytes
+    size: int
+    reservation: Reservation
+
+
+class SmallBatch:
+    """Files that are stored together. `codes` has the outcome of each."""
+
+    def __init__(self, disk: Disk, shelf: Shelf, committer: Committer, quota: Quota) -> None:
+        self._disk = disk
+        self._shelf = shelf
+        self._committer = committer
+        self._quota = quota
+        self._waiting: list[_Written] = []
+        self.codes: list[Code] = []
+
+    def store(self, files: Sequence[SmallFile]) -> list[Code]:
+        """Store them all; what is OK is on the device when this returns."""
+        self.codes = [Code.OK] * len(files)
+        with self._committer.folders.open() as opened:
+            for index, file in enumerate(files):
+                if len(self._waiting) >= OPEN_AT_ONCE_MAX:
+                    self._put_in_place(opened)
+                code = self._try(index, file)
+                if code is Code.TOO_MANY_OPEN_FILES and self._waiting:
+                    self._put_in_place(opened)
+                    code = self._try(index, file)
+                self.codes[index] = code
+            self._put_in_place(opened)
+            try:
+                opened.sync()
+            except OSError as error:
+                self._fail_all(failure(error, "a folder").code)
+        return self.codes
+
+    def _try(self, index: int, file: SmallFile) -> Code:
+        try:
+            name = check_name(
+                file.name,
+                max_bytes=self._quota.limits.name_max_bytes,
+                max_depth=self._quota.limits.name_depth_max,
+            )
+            if sha256(file.data).digest() != file.sha256:
+                return Code.INTEGRITY
+            reservation = Reservation(self._quota)
+        except MayhemError as error:
+            return error.code
+        try:
+            reservation.cover(len(file.data))
+            self._waiting.append(self._write(index, name, file, reservation))
+        except MayhemError as error:
+            reservation.end(stored_bytes=0, files=0)
+            return error.code
+        except OSError as error:
+            reservation.end(stored_bytes=0, files=0)
+            return failure(error, name).code
+        return Code.OK
+
+    def _write(self, index: int, name: Name, content: SmallFile, reservation: Reservation) -> _Written:
+        file, file_name = self._shelf.create_small()
+        try:
+            view = memoryview(content.data)
+            done = self._disk.write(file, view, 0)
+            while done < len(view):
+                done += self._disk.write(file, view[done:], done)
+            self._disk.set_attributes(file, mode=sane_mode(content.mode), mtime_ns=content.mtime_ns)
+            self._disk.start_writeback(file)
+        except BaseException:
+            self._abandon(file, file_name)
+            raise
+        return _Written(index, name, file, file_name, len(view), reservation)
+
+    def _put_in_place(self, opened: OpenFolders) -> None:
+        waiting, self._waiting = self._waiting, []
+        for written in waiting:
+            try:
+                self._disk.sync(written.file)
+                stored, files = self._rename(opened, written)
+                self._disk.close(written.file)
+            except (OSError, MayhemError) as error:
+                self._abandon(written.file, written.file_name)
+                known = failure(error, written.name) if isinstance(error, OSError) else error
+                self.codes[written.index] = known.code
+                stored = files = 0
+            written.reservation.end(stored_bytes=stored, files=files)
+
+    def _rename(self, opened: OpenFolders, written: _Written) -> tuple[int, int]:
+        if self._quota.limits.files_max and not self._exists(opened, written.name):
+            written.reservation.cover_file()
+        replaced = self._committer.rename(
+            opened, shelf=self._shelf.folder, file_name=written.file_name, name=written.name
+        )
+        return (written.size - replaced.st_size, 0) if replaced else (written.size, 1)
+
+    def _exists(self, opened: OpenFolders, name: Name) -> bool:
+        try:
+            self._disk.status_of(opened.get(name.folder), name.last)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _abandon(self, file: int, file_name: bytes) -> None:
+        with suppress(OSError):
+            self._disk.remove_file(self._shelf.folder, file_name)
+        self._disk.close(file)
+
+    def _fail_all(self, code: Code) -> None:
+        self.codes = [code if each is Code.OK else each for each in self.codes]

@@ -1,0 +1,1 @@
+from mayhem_udp.transport.congestion.bbr.controller import Bbr

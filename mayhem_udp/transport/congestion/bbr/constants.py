@@ -1,0 +1,87 @@
+"""The numbers of this controller, each with where it comes from.
+
+"Draft" is draft-ietf-ccwg-bbr-06 (BBR version 3), by section. "Ours" is what differs from it, with
+the reason; `docs/congestion.md` tells the whole story.
+"""
+
+from typing import Final
+
+from mayhem_udp.units import KIB, MS, SECOND
+
+# --- Gains ----------------------------------------------------------------------------------------
+STARTUP_PACING_GAIN: Final = 2.77
+"""4 ln 2: the smallest that doubles the rate each round trip (draft 2.4)."""
+WINDOW_GAIN: Final = 2.0
+"""The window in bandwidth-delay products (draft 2.5)."""
+DRAIN_PACING_GAIN: Final = 0.5
+"""Empties within a round trip what startup has queued (draft 2.4)."""
+UP_PACING_GAIN: Final = 1.25
+"""Probing for more (draft 5.3.3.4)."""
+UP_WINDOW_GAIN: Final = 2.25
+DOWN_PACING_GAIN: Final = 0.8
+"""Ours, 0.9 in the draft: one round trip of it takes off what one of UP has put on, so that every
+cycle sees the empty path: its round trip, and its losses when nothing is congested."""
+PACING_MARGIN: Final = 0.99
+"""One percent under the estimate, on average (draft 5.6.2)."""
+
+# --- Windows --------------------------------------------------------------------------------------
+INITIAL_WINDOW_DATAGRAMS: Final = 32
+"""RFC 9002 section 7.2 has 10. Paced over `INITIAL_RTT_NS` until the round trip is known; on a
+satellite link each doubling costs 0.6 s."""
+INITIAL_BURST_DATAGRAMS: Final = 10
+"""What may leave at once in the beginning (RFC 9002 section 7.7)."""
+INITIAL_RTT_NS: Final = 100 * MS
+"""Assumed for pacing before there is a sample."""
+WINDOW_MIN_DATAGRAMS: Final = 4
+"""Draft 2.7, BBR.MinPipeCwnd."""
+WINDOW_MIN_QUANTA: Final = 4
+"""Bursts that must fit in the window: one being sent, one on its way, one being received, one more.
+On loopback this, not the bandwidth-delay product, is what is in flight (draft 5.5.7)."""
+
+# --- Bursts ---------------------------------------------------------------------------------------
+QUANTUM_NS: Final = 1 * MS
+"""A burst is a millisecond's worth (draft 5.6.3) ..."""
+QUANTUM_MAX_BYTES: Final = 64 * KIB
+"""... but no more than this, the most that segmentation offload takes in one call,"""
+FAST_BPS: Final = 2_000_000_000
+FAST_QUANTUM_MAX_BYTES: Final = 256 * KIB
+"""except at more than `FAST_BPS`, where the cost of a burst begins to count."""
+SLOW_BPS: Final = 1_200_000
+"""Slower than this, a burst is one datagram; else at least two (Linux tcp_bbr.c)."""
+
+# --- Filters --------------------------------------------------------------------------------------
+RTT_MIN_WINDOW_NS: Final = 10 * SECOND
+"""Draft 2.16.1, BBR.MinRTTFilterLen."""
+PROBE_RTT_INTERVAL_NS: Final = 5 * SECOND
+PROBE_RTT_NS: Final = 200 * MS
+PROBE_RTT_WINDOW_GAIN: Final = 0.5
+"""Draft 2.16.2."""
+EXTRA_ACKED_ROUNDS: Final = 10
+"""Draft 5.5.9."""
+EPOCH_MIN_NS: Final = 5 * MS
+"""Ours: queue and loss are judged once a round trip, but not more often than this."""
+
+# --- Loss and queue -------------------------------------------------------------------------------
+LOSS_THRESHOLD: Final = 0.02
+"""Loss that counts, beyond what is known to be random (draft 2.7, BBR.LossThresh)."""
+LOSS_DEVIATIONS: Final = 2.5
+"""Ours: ... and beyond chance: so many standard deviations of what was seen on the quiet path."""
+BETA: Final = 0.7
+"""The largest step down in a round trip (draft 2.7)."""
+HEADROOM: Final = 0.15
+"""Left free below a level of in-flight data that has caused loss (draft 2.7)."""
+FULL_GROWTH: Final = 1.25
+FULL_ROUNDS: Final = 3
+"""Startup is over after so many round trips with less growth (draft 5.3.1.2)."""
+QUEUE_RTT_SHARE: Final = 1 / 8
+QUEUE_MIN_NS: Final = 2 * MS
+QUEUE_QUANTA: Final = 2
+"""Ours: delay up to the largest of an eighth of the round trip, 2 ms, and two bursts is no queue: it
+is timers, jitter, and our own bursts."""
+
+# --- Probing --------------------------------------------------------------------------------------
+PROBE_WAIT_NS: Final = 400 * MS
+PROBE_WAIT_ROUNDS: Final = 4
+"""Ours: the time from one probe to the next, 2 to 3 s in the draft (5.3.3.5), is as short as this
+so that a link whose rate changes every few seconds is used; the longer of both, up to a quarter more
+by chance."""

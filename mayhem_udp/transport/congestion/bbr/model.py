@@ -1,0 +1,150 @@
+"""What is known of the path: one model that all phases look at.
+
+Owns the count of round trips, the estimates (bandwidth, queue, random loss, aggregation), the bounds
+that congestion has set, and the verdict on each epoch, a round trip or a little more.
+Never decides a rate: the phases do, from this.
+"""
+
+from mayhem_udp.transport.congestion.base import AckSample
+from mayhem_udp.transport.congestion.bbr.aggregation import Aggregation
+from mayhem_udp.transport.congestion.bbr.bandwidth import Bandwidth
+from mayhem_udp.transport.congestion.bbr.constants import (
+    BETA,
+    EPOCH_MIN_NS,
+    HEADROOM,
+    LOSS_DEVIATIONS,
+    LOSS_THRESHOLD,
+)
+from mayhem_udp.transport.congestion.bbr.queue import Queue
+from mayhem_udp.transport.congestion.bbr.random_loss import RandomLoss
+from mayhem_udp.units import SECOND
+
+INFINITE = float("inf")
+
+
+class PathModel:
+    """The model of one path. Rates are bytes a second as sent, retransmissions and losses included."""
+
+    def __init__(self, *, datagram_bytes: int, now_ns: int) -> None:
+        self.datagram_bytes = datagram_bytes
+        self.quantum_bytes = 2 * datagram_bytes
+        self.now_ns = now_ns
+        self.bandwidth = Bandwidth()
+        self.queue = Queue()
+        self.random_loss = RandomLoss()
+        self.aggregation = Aggregation()
+        self.rounds = 0
+        self.round_start = False
+        self.epoch_end = False
+        self.full_reached = False
+        self.in_flight_high = INFINITE
+        self.in_flight_low = INFINITE
+        self.rate_low = INFINITE
+        self.probed_ns = now_ns
+        self.delivered_rate = 0.0
+        self.excess_loss = False
+        self.app_limited = False
+        self.in_flight_bytes = 0
+        self._round_ends_at = 0
+        self._epoch_ns = now_ns
+        self._epoch_delivered = 0
+        self._last_epoch = (0, 0)
+        self._pending: tuple[float, float, float] | None = None
+        self.blind_rounds = 0
+
+    @property
+    def rate(self) -> float:
+        return min(self.bandwidth.rate, self.rate_low)
+
+    @property
+    def bdp_bytes(self) -> float:
+        return self.rate * self.queue.rtt_min_ns / SECOND
+
+    def update(self, sample: AckSample) -> None:
+        now_ns = self.now_ns = sample.now_ns
+        self.in_flight_bytes = sample.in_flight_bytes
+        self.round_start = self.epoch_end = False
+        if sample.rtt_ns is not None:
+            self.queue.on_rtt(sample.rtt_ns, now_ns=now_ns)
+        if not sample.acked_bytes:
+            return
+        self.app_limited = sample.rate_is_app_limited
+        if sample.rate_prior_delivered_bytes >= self._round_ends_at:
+            self._round_ends_at = sample.delivered_bytes
+            self.rounds += 1
+            self.round_start = True
+            if self.blind_rounds:
+                self.blind_rounds -= 1
+            if now_ns - self._epoch_ns >= EPOCH_MIN_NS:
+                self._end_epoch(sample)
+        self._sample_bandwidth(sample)
+        self.aggregation.on_ack(
+            sample.acked_bytes / (1 - self.random_loss.share),
+            rate=self.rate,
+            limit_bytes=self.bdp_bytes,
+            rounds=self.rounds,
+            now_ns=now_ns,
+        )
+
+    def _sample_bandwidth(self, sample: AckSample) -> None:
+        interval_ns = sample.rate_interval_ns
+        if interval_ns < self.queue.rtt_min_ns or not interval_ns:
+            return
+        delivered = sample.rate_delivered_bytes
+        sent = min(delivered / (1 - self.random_loss.share), max(sample.rate_sent_bytes, delivered))
+        rate = sent * SECOND / interval_ns
+        if rate > self.bandwidth.rate or not sample.rate_is_app_limited:
+            self.bandwidth.add(rate)
+
+    def _end_epoch(self, sample: AckSample) -> None:
+        now_ns = sample.now_ns
+        self.epoch_end = True
+        self.queue.end_epoch(rate=self.rate, quantum_bytes=self.quantum_bytes, now_ns=now_ns)
+        delivered = sample.delivered_bytes - self._epoch_delivered
+        b, n = self._last_epoch
+        self._last_epoch = (delivered, now_ns - self._epoch_ns)
+        self.delivered_rate = (delivered + b) * SECOND / (now_ns - self._epoch_ns + n)
+        self._epoch_ns, self._epoch_delivered = now_ns, sample.delivered_bytes
+        sent = max(sample.rate_sent_bytes, 1)
+        loss = max(1 - sample.rate_delivered_bytes / sent, 0.0)
+        datagrams = sent / self.datagram_bytes
+        self._commit_pending()
+        speed = 0.0
+        if sample.rate_interval_ns and self.bandwidth.rate:
+            speed = sent * SECOND / sample.rate_interval_ns / self.bandwidth.rate
+        noise = LOSS_DEVIATIONS * self.random_loss.deviation(datagrams)
+        self.excess_loss = (
+            loss - self.random_loss.share > max(LOSS_THRESHOLD, noise) and not self.blind_rounds
+        )
+        if not self.blind_rounds and self.queue.is_quiet:
+            self._pending = (loss, datagrams, speed)
+
+    def _commit_pending(self) -> None:
+        """A quiet epoch counts once the next is quiet too: a queue shows after what it has cost."""
+        pending, self._pending = self._pending, None
+        if pending is None or self.queue.stands:
+            return
+        loss, datagrams, speed = pending
+        if self.full_reached:
+            self.random_loss.on_quiet_round(loss, datagrams, speed=speed)
+
+    def fair_rate(self) -> float:
+        """What the path carried of ours over the last epoch, as sent."""
+        return self.delivered_rate / (1 - self.random_loss.share)
+
+    @property
+    def has_congestive_loss(self) -> bool:
+        return self.excess_loss and self.queue.stands
+
+    def lower_short_term(self, window_bytes: float) -> None:
+        latest = self.fair_rate()
+        rate = min(self.rate_low, self.bandwidth.rate)
+        self.rate_low = max(latest, BETA * rate)
+        volume = min(self.in_flight_low, window_bytes)
+        self.in_flight_low = max(self.rate_low * self.queue.rtt_min_ns / SECOND, BETA * volume)
+
+    def reset_short_term(self) -> None:
+        self.rate_low = self.in_flight_low = INFINITE
+
+    def in_flight_with_headroom(self) -> float:
+        return self.in_flight_high * (1 - HEADROOM)

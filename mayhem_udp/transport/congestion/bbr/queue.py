@@ -1,0 +1,115 @@
+"""The queue that stands on the path, seen through the round trip.
+
+Owns the smallest round trip (the empty path), when it was last seen, and what of the delay is called
+a queue. Never blames anybody for it: whether it is ours is for the phases to find out.
+"""
+
+from mayhem_udp.transport.congestion.bbr.constants import (
+    PROBE_RTT_INTERVAL_NS,
+    QUEUE_MIN_NS,
+    QUEUE_QUANTA,
+    QUEUE_RTT_SHARE,
+    RTT_MIN_WINDOW_NS,
+)
+from mayhem_udp.units import SECOND
+
+
+class Queue:
+    """The delay of one path: of the empty path, and beyond."""
+
+    __slots__ = (
+        "_ceilings",
+        "_epoch_count",
+        "_epoch_max_ns",
+        "_epoch_min_ns",
+        "_epoch_sum_ns",
+        "_latest",
+        "_least_ns",
+        "_looked_ns",
+        "_seen_ns",
+        "_turn_ns",
+        "allowed_ns",
+        "delay_ns",
+        "latest_ns",
+        "recent_ns",
+        "rtt_min_ns",
+        "spread_ns",
+        "stands",
+        "stands_since_ns",
+    )
+
+    def __init__(self) -> None:
+        self.rtt_min_ns = 0
+        """The empty path; 0 before the first sample."""
+        self.latest_ns = 0
+        """The newest round trip beyond it."""
+        self.delay_ns = 0
+        """The smallest delay beyond it over the last epoch: what stood in it all the time."""
+        self.allowed_ns = QUEUE_MIN_NS
+        """Less than this is none."""
+        self.stands = False
+        self.stands_since_ns = 0
+        self._epoch_min_ns = 0
+        self._seen_ns = 0
+        self._latest = (0, 0, 0, 0)
+        self.recent_ns = 0
+        self._ceilings = [0, 0]
+        self._turn_ns = 0
+        self.spread_ns = 0
+        self._epoch_sum_ns = self._epoch_count = 0
+        self._looked_ns = 0
+        self._least_ns = 0
+
+    def on_rtt(self, rtt_ns: int, *, now_ns: int) -> None:
+        """Take in a sample."""
+        if not self.rtt_min_ns or rtt_ns < self.rtt_min_ns:
+            self.rtt_min_ns = rtt_ns
+        if rtt_ns <= self.rtt_min_ns + self.allowed_ns // 2:
+            self._seen_ns = now_ns
+        if not self._epoch_min_ns or rtt_ns < self._epoch_min_ns:
+            self._epoch_min_ns = rtt_ns
+        if not self._least_ns or rtt_ns < self._least_ns:
+            self._least_ns = rtt_ns
+        self.latest_ns = rtt_ns - self.rtt_min_ns
+        self._epoch_sum_ns += rtt_ns
+        self._epoch_count += 1
+        self._latest = (*self._latest[1:], rtt_ns)
+        self.recent_ns = max(min(self._latest) - self.rtt_min_ns, 0)
+        self._ceilings[0] = max(self._ceilings[0], self.recent_ns)
+        if now_ns - self._turn_ns > RTT_MIN_WINDOW_NS:
+            self._turn_ns = now_ns
+            self._ceilings = [self.recent_ns, self._ceilings[0]]
+
+    @property
+    def is_quiet(self):
+        return not self.stands and max(self._ceilings) > 1.5 * self.allowed_ns
+
+    def is_stale(self, *, now_ns: int) -> bool:
+        """Whether the empty path has not been seen for so long that it is worth a look."""
+        return now_ns - max(self._seen_ns, self._looked_ns) > PROBE_RTT_INTERVAL_NS
+
+    def on_looked(self, *, now_ns: int) -> None:
+        """The path has just been emptied as far as we can.
+
+        If that has not brought back the smallest round trip for the second time, it is history.
+        """
+        if now_ns - self._seen_ns > RTT_MIN_WINDOW_NS and self._least_ns:
+            self.rtt_min_ns = self._least_ns
+            self._seen_ns = now_ns
+        self._least_ns = 0
+        self._looked_ns = now_ns
+
+    def end_epoch(self, *, rate: float, quantum_bytes: int, now_ns: int) -> None:
+        """Judge the epoch that ends; `rate` is the estimated bandwidth in bytes a second."""
+        burst_ns = int(QUEUE_QUANTA * quantum_bytes * SECOND / rate) if rate else 0
+        self.allowed_ns = max(int(self.rtt_min_ns * QUEUE_RTT_SHARE), QUEUE_MIN_NS, burst_ns)
+        if not self._epoch_min_ns:
+            return
+        self.delay_ns = max(self._epoch_min_ns - self.rtt_min_ns, 0)
+        self.spread_ns = self._epoch_sum_ns // self._epoch_count - self._epoch_min_ns
+        self._epoch_sum_ns = self._epoch_count = 0
+        self._epoch_min_ns = 0
+        stands = self.delay_ns > self.allowed_ns
+        if stands and not self.stands:
+            self.stands_since_ns = now_ns
+        self.stands = stands

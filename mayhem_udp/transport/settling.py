@@ -1,0 +1,98 @@
+"""Telling the owners of bytes and frames what became of them, and ending requests that are done.
+
+Takes outcomes from `recovery`. Never decides what is lost, never sends.
+"""
+
+from mayhem_udp.transport.core import Core
+from mayhem_udp.transport.ledger import Run
+from mayhem_udp.transport.outbound import Outbound
+from mayhem_udp.transport.recovery import Outcome
+from mayhem_udp.transport.streams.bodies import BodySend
+from mayhem_udp.transport.streams.numbers import request_of
+from mayhem_udp.transport.streams.table import Request
+from mayhem_udp.wire.frames import Frame, Handshake, MaxRequests, MaxStream, Stream
+
+
+class Settler:
+    """Settles the accounts of one connection."""
+
+    __slots__ = ("_core", "_outbound")
+
+    def __init__(self, core: Core, outbound: Outbound) -> None:
+        self._core = core
+        self._outbound = outbound
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell everybody what arrived and what was lost."""
+        core = self._core
+        before = core.path.mtu.current_bytes
+        touched: set[int] = set()
+        for run in (*outcome.acked, *outcome.spurious):
+            self._on_acked(run, touched)
+        for run in outcome.lost:
+            self._on_lost(run)
+        core.stats.spurious += sum(run.count for run in outcome.spurious)
+        if core.path.mtu.current_bytes != before:
+            core.path.controller.on_datagram_bytes(core.path.mtu.current_bytes)
+        for number in touched:
+            request = core.requests.open.get(number)
+            if request is not None:
+                self.end_if_settled(request)
+
+    def end_if_settled(self, request: Request) -> None:
+        """End a request that has said all, once all is acknowledged."""
+        if request.is_finished and request.is_settled:
+            self.end(request)
+
+    def end(self, request: Request) -> None:
+        """End a request now."""
+        self._core.requests.end(request.number)
+        if request.body_sent is not None:
+            self._outbound.forget(request.body_sent)
+
+    def _on_acked(self, run: Run, touched: set[int]) -> None:
+        core = self._core
+        if isinstance(run.body, BodySend):
+            run.body.on_acked(run.offset, run.length)
+            touched.add(request_of(run.body.stream_id))
+        elif run.probe_bytes:
+            core.path.mtu.on_acked(run.probe_bytes)
+        for frame in run.frames:
+            match frame:
+                case Stream(number, offset, data):
+                    request = core.requests.open.get(request_of(number))
+                    if request is not None:
+                        request.messages_sent.on_acked(offset, offset + len(data))
+                        touched.add(request.number)
+                case Handshake():
+                    core.handshake.on_acked(frame)
+
+    def _on_lost(self, run: Run) -> None:
+        core = self._core
+        core.stats.lost += run.count
+        if isinstance(run.body, BodySend):
+            run.body.on_lost(run.offset, run.length)
+            if request_of(run.body.stream_id) in core.requests.open:
+                self._outbound.wake(run.body)
+        elif run.probe_bytes:
+            core.path.mtu.on_lost(run.probe_bytes)
+        for frame in run.frames:
+            self._repeat(frame)
+
+    def _repeat(self, frame: Frame) -> None:
+        """See to it that what a lost frame said is said again, as it is now."""
+        core = self._core
+        match frame:
+            case Stream(number, offset, data):
+                request = core.requests.open.get(request_of(number))
+                if request is not None:
+                    request.messages_sent.on_lost(offset, offset + len(data))
+            case Handshake():
+                core.handshake.on_lost(frame)
+            case MaxStream(number):
+                if request_of(number) in core.requests.open:
+                    core.control.append(frame)
+            case MaxRequests():
+                core.control.append(MaxRequests(core.requests.limit))
+            case _:
+                core.control.append(frame)

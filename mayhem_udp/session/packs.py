@@ -121,6 +121,11 @@ class PackSender:
             self._offset += size
 
     @property
+    def bytes_sent(self) -> int:
+        """What the other side has of the pack."""
+        return self._exchange.connection.body_acked_bytes(self._exchange.request)
+
+    @property
     def has_work(self) -> bool:
         """Whether `pump` could go on at once."""
         exchange = self._exchange
@@ -182,13 +187,18 @@ class PutPackSender(Exchange):
     ) -> None:
         super().__init__(connection, workers, request)
         self._sender = PackSender(self, files)
-        self._count = count
+        self.count = count
         self._known = 0
         self._on_codes = on_codes
 
+    @property
+    def bytes_done(self) -> int:
+        """What the server has of the pack."""
+        return self._sender.bytes_sent
+
     def on_start(self) -> None:
         """Ask, and begin to send."""
-        self.say(PutPack(self._count))
+        self.say(PutPack(self.count))
         self.wants_pump = True
 
     def on_message(self, message: Message) -> None:
@@ -197,7 +207,7 @@ class PutPackSender(Exchange):
             case PackResult(first, codes) if first == self._known:
                 self._known += len(codes)
                 self._on_codes(first, codes)
-            case Result() if self._known == self._count:
+            case Result() if self._known == self.count:
                 self.finish()
             case _:
                 super().on_message(message)
@@ -217,7 +227,8 @@ class PutPackReceiver(Exchange):
         super().__init__(connection, workers, request)
         if not 0 < ask.count <= PACK_FILES_MAX:
             raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
-        self._left = ask.count
+        self.count = self._left = ask.count
+        self.bytes_done = 0
         self._reader = PackReader()
         self._storer = PackStorer(self, store, stored=self._report)
         self._unstored = ask.count
@@ -229,6 +240,7 @@ class PutPackReceiver(Exchange):
             raise PeerError("a pack has more files than it said", code=Code.SIZE_MISMATCH)
         self._left -= len(files)
         self._storer.take(files)
+        self.bytes_done += len(data)
         self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
     def _report(self, first: int, codes: list[int]) -> None:
@@ -254,7 +266,8 @@ class GetPackReceiver(Exchange):
     ) -> None:
         super().__init__(connection, workers, request)
         self._names = names
-        self._left = len(names)
+        self.count = self._left = len(names)
+        self.bytes_done = 0
         self._seen = 0
         self._reader = PackReader()
         self._storer = PackStorer(self, store, stored=self._report)
@@ -272,6 +285,7 @@ class GetPackReceiver(Exchange):
             raise PeerError("a pack has a file that was not asked for", code=Code.SIZE_MISMATCH)
         self._seen += len(files)
         self._storer.take(files)
+        self.bytes_done += len(data)
         self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
     def _report(self, first: int, codes: list[int]) -> None:
@@ -297,7 +311,13 @@ class GetPackSender(Exchange):
         super().__init__(connection, workers, request)
         if not 0 < len(ask.names) <= PACK_FILES_MAX:
             raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
+        self.count = len(ask.names)
         self._sender = PackSender(self, (_read_or_code(read, name) for name in ask.names))
+
+    @property
+    def bytes_done(self) -> int:
+        """What the client has of the pack."""
+        return self._sender.bytes_sent
 
     def on_start(self) -> None:
         """Begin to send."""

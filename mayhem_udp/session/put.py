@@ -87,7 +87,7 @@ class PutReceiver(Exchange):
         super().__init__(connection, workers, request)
         self.name = check_name(put.name)
         self._put = put
-        self._size = None if put.size == SIZE_UNKNOWN else put.size
+        self.size = None if put.size == SIZE_UNKNOWN else put.size
         self._store = store
         self._early: list[tuple[int, NDArray[uint8]]] = []
         self._waiting: list[Message] = []
@@ -98,7 +98,7 @@ class PutReceiver(Exchange):
         """Open the staging; recover first what an interrupted upload has left."""
         put = self._put
         self._staging = self._store.stage(
-            self.name, size=self._size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
+            self.name, size=self.size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
         )
         if self._staging.needs_recovery:
             self.elsewhere(self._staging.recover, lambda _have: self._begin())
@@ -109,7 +109,7 @@ class PutReceiver(Exchange):
         staging, put = self._staging, self._put
         assert staging is not None, "opened at the start"
         have = tuple(staging.have)[:HAVE_RANGES_MAX]
-        self.receiver = FileReceiver(self, staging, size=self._size, done=self._in_place)
+        self.receiver = FileReceiver(self, staging, size=self.size, done=self._in_place)
         self.say(Accept(put.size, put.mtime_ns, put.mode, put.fingerprint, have))
         early, self._early = self._early, []
         for offset, data in early:

@@ -34,7 +34,7 @@ class FileReceiver:
     ) -> None:
         self._exchange = exchange
         self.staging = staging
-        self._size = size
+        self.size = size
         self._done = done
         self.trailer: Trailer | None = None
         self.received_bytes = 0
@@ -44,7 +44,7 @@ class FileReceiver:
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes to their place."""
         stop = offset + len(data)
-        bound = self.trailer.size if self.trailer else self._size
+        bound = self.trailer.size if self.trailer else self.size
         if bound is not None and stop > bound:
             raise PeerError("more bytes came than were announced", code=Code.SIZE_MISMATCH)
         self.staging.write(offset, data)
@@ -55,7 +55,7 @@ class FileReceiver:
 
     def on_trailer(self, trailer: Trailer) -> None:
         """The sender has sent everything; that is how much, and its SHA-256."""
-        if self.trailer is not None or (self._size is not None and trailer.size != self._size):
+        if self.trailer is not None or (self.size is not None and trailer.size != self.size):
             raise PeerError("the trailer does not fit what was announced", code=Code.SIZE_MISMATCH)
         self.trailer = trailer
         self._check_when_complete()

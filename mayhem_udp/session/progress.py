@@ -1,0 +1,60 @@
+"""How far a request is: for progress bars, logs and results.
+
+Only ever looks at exchanges; nothing is decided from it.
+"""
+
+from typing import NamedTuple
+
+from mayhem_udp.session.asking import Question
+from mayhem_udp.session.echo import EchoClient, EchoServer
+from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.session.get import GetReceiver, GetSender
+from mayhem_udp.session.packs import GetPackReceiver, GetPackSender, PutPackReceiver, PutPackSender
+from mayhem_udp.session.put import PutReceiver, PutSender
+from mayhem_udp.wire.messages import SIZE_UNKNOWN
+
+
+class Standing(NamedTuple):
+    """What is under way, and how far it is; `bytes_total` is None where nobody knows."""
+
+    verb: str
+    name: str
+    bytes_done: int
+    bytes_total: int | None
+
+
+def standing_of(exchange: Exchange) -> Standing | None:
+    """The standing of a transfer; None for a question and its answer."""
+    match exchange:
+        case PutSender():
+            return Standing("put", exchange.name, _acked(exchange), exchange.sender.size)
+        case PutReceiver():
+            receiver = exchange.receiver
+            done = receiver.staging.received_bytes if receiver else 0
+            return Standing("put", str(exchange.name), done, exchange.size)
+        case GetReceiver():
+            receiver = exchange.receiver
+            done = receiver.staging.received_bytes if receiver else 0
+            total = exchange.accepted.size if exchange.accepted else SIZE_UNKNOWN
+            return Standing("get", exchange.name, done, None if total == SIZE_UNKNOWN else total)
+        case GetSender():
+            return Standing("get", str(exchange.name), _acked(exchange), exchange.sender.size)
+        case EchoClient():
+            # Half of the way is out, half is back.
+            done = (_acked(exchange) + exchange.receiver.received_bytes) // 2
+            return Standing("echo", exchange.name, done, exchange.sender.size)
+        case EchoServer():
+            done = exchange.receiver.received_bytes
+            return Standing("echo", str(exchange.name), done, exchange.receiver.size)
+        case PutPackSender() | PutPackReceiver():
+            return Standing("put", f"{exchange.count} small files", exchange.bytes_done, None)
+        case GetPackReceiver() | GetPackSender():
+            return Standing("get", f"{exchange.count} small files", exchange.bytes_done, None)
+        case Question():
+            return None
+        case _:
+            return None
+
+
+def _acked(exchange: Exchange) -> int:
+    return exchange.connection.body_acked_bytes(exchange.request)

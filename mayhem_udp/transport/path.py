@@ -10,7 +10,7 @@ from typing import Final
 
 from mayhem_udp.limits import AMPLIFICATION_FACTOR
 from mayhem_udp.transport.congestion import CONTROLLERS
-from mayhem_udp.transport.congestion.base import CongestionController
+from mayhem_udp.transport.congestion.base import CongestionController, Rates
 from mayhem_udp.transport.datagrams import Address
 from mayhem_udp.transport.delivery import Delivery
 from mayhem_udp.transport.loss import LossDetector
@@ -38,7 +38,9 @@ class Path:
         self.delivery = Delivery()
         self.mtu = PathMtu(ceiling_bytes=ceiling_bytes)
         self.controller: CongestionController = CONTROLLERS[settings.controller](
-            max_datagram_bytes=self.mtu.current_bytes, rate_cap_bps=settings.rate_cap_bps, now_ns=now_ns
+            max_datagram_bytes=self.mtu.current_bytes,
+            rates=Rates(cap_bps=settings.rate_cap_bps, fixed_bps=settings.rate_fixed_bps),
+            now_ns=now_ns,
         )
         self.pacer = Pacer(now_ns=now_ns)
 

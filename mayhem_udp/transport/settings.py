@@ -29,6 +29,8 @@ class TransportSettings:
     controller: str
     rate_cap_bps: int
     """No faster than this; 0: no cap."""
+    rate_fixed_bps: int
+    """The rate of the controller "fixed"."""
     agent: str
 
     def __post_init__(self) -> None:

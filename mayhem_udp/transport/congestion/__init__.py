@@ -1,27 +1,22 @@
-"""shim"""
+"""Congestion control: how fast to send, and how much may be unacknowledged.
+
+One interface (`base`), several controllers; which one a path has is chosen here, once, by name.
+"""
+
+from typing import Final, Protocol
+
+from mayhem_udp.transport.congestion.base import CongestionController, Rates
+from mayhem_udp.transport.congestion.bbr import Bbr
+from mayhem_udp.transport.congestion.cubic import Cubic
+from mayhem_udp.transport.congestion.fixed import Fixed
 
 
-class Fixed:
-    window_bytes = 400_000
-    send_quantum_bytes = 60_000
+class ControllerMaker(Protocol):
+    """What makes a controller for a new path."""
 
-    def __init__(self, *, max_datagram_bytes, rate_cap_bps, now_ns):
-        self.pacing_rate_bps = rate_cap_bps or 10**10
-
-    def on_sent(self, **k):
-        pass
-
-    def on_ack(self, s):
-        pass
-
-    def on_app_limited(self, **k):
-        pass
-
-    def on_persistent_congestion(self, **k):
-        pass
-
-    def on_datagram_bytes(self, s):
-        pass
+    def __call__(self, *, max_datagram_bytes: int, rates: Rates, now_ns: int) -> CongestionController:
+        """A controller that knows nothing of the path yet but the size of its datagrams."""
 
 
-CONTROLLERS = {"bbr": Fixed, "fixed": Fixed, "cubic": Fixed}
+CONTROLLERS: Final[dict[str, ControllerMaker]] = {"bbr": Bbr, "cubic": Cubic, "fixed": Fixed}
+"""By the name that the configuration has for them."""

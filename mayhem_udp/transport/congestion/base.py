@@ -8,7 +8,22 @@ All bytes are wire bytes (UDP payloads, retransmissions counted each time), all 
 one monotonic clock.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the user has said about speed, in bits of datagrams per second."""
+
+    cap_bps: int = 0
+    """No faster than this; 0: no cap."""
+    fixed_bps: int = 0
+    """The rate of the controller that has a fixed one; the others find theirs."""
+
+    def capped(self, rate_bps: int) -> int:
+        """`rate_bps`, or the cap where it is less; never zero."""
+        return max(min(rate_bps, self.cap_bps) if self.cap_bps else rate_bps, 1)
 
 
 class AckSample(NamedTuple):

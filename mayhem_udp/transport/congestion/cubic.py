@@ -4,9 +4,11 @@ Every loss counts as congestion, once a round trip: it is what TCP does, so it s
 does, and like TCP it starves where packets are lost by chance.
 """
 
+# ruff: noqa: ARG002  # controllers are told more than each of them needs
+
 from typing import Final
 
-from mayhem_udp.transport.congestion.base import AckSample
+from mayhem_udp.transport.congestion.base import AckSample, Rates
 from mayhem_udp.transport.congestion.bursts import quantum_bytes
 from mayhem_udp.transport.congestion.hystart import HyStart
 from mayhem_udp.units import BITS_PER_BYTE, MS, SECOND
@@ -34,9 +36,9 @@ WINDOW_MIN_QUANTA: Final = 2
 class Cubic:
     """The controller; windows in bytes, as floats within."""
 
-    def __init__(self, *, max_datagram_bytes: int, rate_cap_bps: int = 0, now_ns: int) -> None:
+    def __init__(self, *, max_datagram_bytes: int, rates: Rates, now_ns: int) -> None:
         self._size = max_datagram_bytes
-        self._rate_cap_bps = rate_cap_bps
+        self._rates = rates
         self._window = float(INITIAL_WINDOW_DATAGRAMS * max_datagram_bytes)
         self._threshold = float("inf")
         self._hystart = HyStart()
@@ -152,6 +154,6 @@ class Cubic:
     def _pace(self) -> None:
         gain = SLOW_START_PACING_GAIN if self._window < self._threshold else PACING_GAIN
         rate = int(gain * self._window * BITS_PER_BYTE * SECOND / self._rtt_ns)
-        self._pacing_bps = min(rate, self._rate_cap_bps) if self._rate_cap_bps else rate
+        self._pacing_bps = self._rates.capped(rate)
         self._quantum = quantum_bytes(self._pacing_bps, datagram_bytes=self._size)
         self._window = max(self._window, float(WINDOW_MIN_DATAGRAMS * self._size))

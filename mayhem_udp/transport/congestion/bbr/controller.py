@@ -6,9 +6,9 @@ from mayhem_udp.transport.congestion.bbr.phases import *
 
 
 class Bbr:
-    def __init__(self, *, max_datagram_bytes, rate_cap_bps=0, now_ns=0):
+    def __init__(self, *, max_datagram_bytes, rates, now_ns):
         self.model = m = PathModel(datagram_bytes=max_datagram_bytes, now_ns=now_ns)
-        self.cap = rate_cap_bps
+        self.rates = rates
         self.crowded = False
         self.probe_round = 0
         self.window = float(INITIAL_WINDOW_DATAGRAMS * max_datagram_bytes)
@@ -24,8 +24,7 @@ class Bbr:
 
     @property
     def pacing_rate_bps(self):
-        r = int(self.pacing * 8)
-        return min(r, self.cap) if self.cap else r
+        return self.rates.capped(int(self.pacing * 8))
 
     def on_sent(self, *, now_ns, sent_bytes, in_flight_bytes):
         pass

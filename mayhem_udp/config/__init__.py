@@ -13,6 +13,7 @@ from mayhem_udp.config.load import (
     find_file,
     load,
     options_from,
+    reloaded,
     with_overrides,
 )
 from mayhem_udp.config.problems import ConfigProblems, Problem
@@ -29,5 +30,6 @@ __all__ = [
     "find_file",
     "load",
     "options_from",
+    "reloaded",
     "with_overrides",
 ]

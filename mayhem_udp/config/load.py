@@ -171,6 +171,12 @@ def compare(old: Settings, new: Settings) -> tuple[Change, ...]:
     )
 
 
+def reloaded(old: Settings, new: Settings) -> Settings:
+    """What a running daemon goes on with: the new values of those settings that need no restart."""
+    values = {name: _value(new if setting.reloads else old, setting) for name, setting in SETTINGS.items()}
+    return _assembled(values)
+
+
 def _value(settings: Settings, setting: Setting) -> object:
     return getattr(getattr(settings, setting.section), setting.attribute)
 

@@ -5,7 +5,7 @@ what one large one costs on the wire. Every file has its own SHA-256 and its own
 Owns the shape of a pack and both halves of both verbs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -133,14 +133,16 @@ class PackSender:
         return not self.is_sent and room >= BLOCK_BYTES // 4
 
 
-Store = Callable[[list[SmallFile]], list[int]]
+Store = Callable[[list[SmallFile]], Sequence[int]]
 """Puts files in place, durably, and returns a code for each; blocks."""
 
 
 class PackStorer:
     """Puts the files of a pack in place, a job of many at a time, in order."""
 
-    def __init__(self, exchange: Exchange, store: Store, *, stored: Callable[[int, list[int]], None]) -> None:
+    def __init__(
+        self, exchange: Exchange, store: Store, *, stored: Callable[[int, Sequence[int]], None]
+    ) -> None:
         self._exchange = exchange
         self._store = store
         self._stored = stored
@@ -160,7 +162,7 @@ class PackStorer:
         self._is_storing = True
         self._exchange.elsewhere(lambda: self._store(batch), self._on_stored)
 
-    def _on_stored(self, codes: list[int]) -> None:
+    def _on_stored(self, codes: Sequence[int]) -> None:
         self._is_storing = False
         first, self._first = self._first, self._first + len(codes)
         self._stored(first, codes)
@@ -243,7 +245,7 @@ class PutPackReceiver(Exchange):
         self.bytes_done += len(data)
         self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
-    def _report(self, first: int, codes: list[int]) -> None:
+    def _report(self, first: int, codes: Sequence[int]) -> None:
         self._unstored -= len(codes)
         self.say(PackResult(first, tuple(codes)))
         if self._unstored == 0:
@@ -262,7 +264,7 @@ class GetPackReceiver(Exchange):
         *,
         names: tuple[bytes, ...],
         store: Store,
-        on_codes: Callable[[int, list[int]], None],
+        on_codes: Callable[[int, Sequence[int]], None],
     ) -> None:
         super().__init__(connection, workers, request)
         self._names = names
@@ -288,7 +290,7 @@ class GetPackReceiver(Exchange):
         self.bytes_done += len(data)
         self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
-    def _report(self, first: int, codes: list[int]) -> None:
+    def _report(self, first: int, codes: Sequence[int]) -> None:
         self._left -= len(codes)
         self._on_codes(first, codes)
         if self._left == 0:

@@ -84,8 +84,9 @@ class Listener:
     ) -> None:
         self.connections: dict[int, Connection] = {}
         self.stats = ListenerStats()
-        self._settings = settings
-        self._limits = limits
+        self.settings = settings
+        """Those of new connections."""
+        self.limits = limits
         self._mint = mint
         self._entropy = entropy
         self._per_host: Counter[str] = Counter()
@@ -177,7 +178,7 @@ class Listener:
         return self._admit(opened, now_ns=now_ns, unix_s=unix_s)
 
     def _refusal(self, address: Address, *, now_ns: int) -> Close | None:
-        limits = self._limits
+        limits = self.limits
         if self.is_closing:
             return Close(Code.SHUTTING_DOWN, b"the server is shutting down")
         if len(self.connections) >= limits.connections_max:
@@ -193,7 +194,7 @@ class Listener:
         connection = Connection.server(
             opened.address,
             connection_id=number,
-            settings=self._settings,
+            settings=self.settings,
             entropy=self._entropy,
             reset_token=self._mint.reset_token(number),
             visit_token=self._mint.make(TokenKind.VISIT, opened.address, unix_s=unix_s),

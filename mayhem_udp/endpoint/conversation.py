@@ -1,0 +1,82 @@
+"""One connection with its session, at a socket: what happens to both in a turn of the loop.
+
+Owns the order: events to the session, the session's own work, batches to the socket, the next deadline.
+The daemon has many of these, a client has one. Never decides whose turn it is.
+"""
+
+from collections.abc import Callable
+
+from mayhem_udp.endpoint.loop import Timer
+from mayhem_udp.endpoint.udp import DatagramSocket
+from mayhem_udp.endpoint.workers import Done, Job, Workers
+from mayhem_udp.session.session import Session
+from mayhem_udp.transport.connection import Connection
+from mayhem_udp.transport.events import Event
+from mayhem_udp.transport.state import State
+
+
+class Conversation:
+    """A connection, its session, and where both are."""
+
+    def __init__(
+        self, connection: Connection, session: Session, socket: DatagramSocket, timer: Timer
+    ) -> None:
+        self.connection = connection
+        self.session = session
+        self.socket = socket
+        """The socket that the peer was heard at last."""
+        self.deficit_bytes = 0
+        """What it may still send in this round (deficit round robin)."""
+        self.wants_pump = False
+        """Whether its session has work that waits for nobody."""
+        self._timer = timer
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will ever happen here again."""
+        return self.connection.state is State.CLOSED
+
+    def take_events(self, *, now_ns: int) -> list[Event]:
+        """Hand the connection's events to the session; returns what is not about a request."""
+        return self.session.take_events(now_ns=now_ns)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Let the session go on with a bounded piece of its own work."""
+        self.wants_pump = self.session.pump(now_ns=now_ns)
+
+    def send(self, *, now_ns: int) -> bool:
+        """Send while the deficit lasts; True when it was used up, so that there may be more to send."""
+        connection, socket = self.connection, self.socket
+        while self.deficit_bytes > 0 and not socket.is_blocked:
+            batch = connection.poll_transmit(now_ns=now_ns)
+            if batch is None:
+                self.deficit_bytes = 0
+                return False
+            self.deficit_bytes -= batch.total_bytes
+            socket.send(batch)
+        return True
+
+    def arm(self) -> None:
+        """Set the timer to the connection's next deadline."""
+        self._timer.set(self.connection.next_deadline_ns())
+
+    def disarm(self) -> None:
+        """No more deadlines."""
+        self._timer.cancel()
+
+
+class WakingWorkers:
+    """Workers that wake a conversation after each job, since what a job did may be worth sending."""
+
+    def __init__(self, workers: Workers, wake: Callable[[], None]) -> None:
+        self._workers = workers
+        self._wake = wake
+
+    def submit(self, key: object, job: Job, done: Done) -> None:
+        """As `Workers.submit`."""
+
+        def back(result: object, error: BaseException | None) -> None:
+            done(result, error)
+            self._wake()
+
+        self._workers.submit(key, job, back)

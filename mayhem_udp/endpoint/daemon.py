@@ -116,7 +116,7 @@ class Daemon:
 
     def _with_faults(self, socket: UdpSocket) -> DatagramSocket:
         spec = spec_of(self._settings.mayhem)
-        if spec.is_harmless:
+        if spec.is_harmless():
             return socket
         self._log.warning(
             "mayhem is on: this daemon damages its own traffic", spec=self._settings.mayhem.text

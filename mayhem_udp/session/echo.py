@@ -98,7 +98,8 @@ class EchoServer(Exchange):
         super().__init__(connection, workers, request)
         self.name = check_name(echo.name)
         size = None if echo.size == SIZE_UNKNOWN else echo.size
-        self.receiver = FileReceiver(self, store.scratch(size=size), size=size, done=self._send_back)
+        self._staging = store.scratch(size=size)
+        self.receiver = FileReceiver(self, self._staging, size=size, done=self._send_back)
         self.sender: FileSender | None = None
 
     def on_message(self, message: Message) -> None:
@@ -123,7 +124,7 @@ class EchoServer(Exchange):
         self.wants_pump = self.receiver.staging.hash_is_behind
 
     def _send_back(self, _digest: bytes) -> None:
-        self.sender = FileSender(self, self.receiver.staging.as_source())
+        self.sender = FileSender(self, self._staging.as_source())
         self.wants_pump = True
 
     def pump(self, *, now_ns: int) -> None:

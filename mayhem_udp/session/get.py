@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.session.exchange import Exchange, Workers
-from mayhem_udp.session.receiving import FileReceiver
+from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.staging import Staging
@@ -31,7 +31,7 @@ from mayhem_udp.wire.messages import (
 
 HAVE_RANGES_MAX = 1_024
 
-Stage = Callable[[Accept], Staging]
+Stage = Callable[[Accept], Landing]
 """Opens the staging for what the server is about to send."""
 
 

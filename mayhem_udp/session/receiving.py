@@ -6,20 +6,49 @@ Never trusts a size, an offset or an order that the peer chose.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, IntegrityError, PeerError
+from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
 from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
+from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.session.exchange import Exchange
-from mayhem_udp.store.staging import Staging
+from mayhem_udp.store.disk import Buffer
 from mayhem_udp.wire.messages import Digests, Repair, Trailer
 
 DIGESTS_PER_MESSAGE: Final = 1_024
 HASH_ROUND_BYTES: Final = 4 * BLOCK_BYTES
 """The most that one pump hashes of what came out of order."""
+
+
+class Landing(Protocol):
+    """Where bytes go: a `Staging`, or an `Outflow` for those that go into a stream; they say what each does."""
+
+    @property
+    def fingerprint(self) -> bytes: ...
+    @property
+    def have(self) -> RangeSet: ...
+    @property
+    def received_bytes(self) -> int: ...
+    @property
+    def is_slow(self) -> bool: ...
+    @property
+    def hash_is_behind(self) -> bool: ...
+    @property
+    def checkpoint_is_due(self) -> bool: ...
+    def write(self, offset: int, data: Buffer) -> None: ...
+    def deferred(self, offset: int, data: Buffer) -> Callable[[], None]: ...
+    def is_complete(self, size: int) -> bool: ...
+    def hash_pump(self, budget_bytes: int) -> bool: ...
+    def checkpoint(self) -> None: ...
+    def finish(self, sha256: bytes, size: int, /) -> None: ...
+    def block_digests(self) -> list[bytes]: ...
+    def rewrite(self, offset: int, data: Buffer) -> None: ...
+    def set_aside(self) -> str: ...
+    def keep(self) -> None: ...
+    def discard(self) -> None: ...
 
 
 class FileReceiver:
@@ -30,7 +59,7 @@ class FileReceiver:
     """
 
     def __init__(
-        self, exchange: Exchange, staging: Staging, *, size: int | None, done: Callable[[bytes], None]
+        self, exchange: Exchange, staging: Landing, *, size: int | None, done: Callable[[bytes], None]
     ) -> None:
         self._exchange = exchange
         self.staging = staging
@@ -40,6 +69,8 @@ class FileReceiver:
         self.received_bytes = 0
         self._rounds = 0
         self._is_checking = False
+        self._is_checkpointing = False
+        self._now_ns = 0
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes to their place."""
@@ -47,11 +78,34 @@ class FileReceiver:
         bound = self.trailer.size if self.trailer else self.size
         if bound is not None and stop > bound:
             raise PeerError("more bytes came than were announced", code=Code.SIZE_MISMATCH)
-        self.staging.write(offset, data)
+        self._now_ns = now_ns
         self.received_bytes += len(data)
-        self._exchange.connection.consume_body(self._exchange.request, len(data), now_ns=now_ns)
+        if self.staging.is_slow:
+            self._write_elsewhere(offset, data)
+        else:
+            self.staging.write(offset, data)
+            self._on_written(len(data))
+        if self.staging.checkpoint_is_due and not self._is_checkpointing:
+            self._is_checkpointing = True
+            self._exchange.elsewhere(self.staging.checkpoint, self._on_checkpoint)
+
+    def _write_elsewhere(self, offset: int, data: NDArray[uint8]) -> None:
+        """A slow disk holds up this transfer, and nobody else's; the credit waits for it."""
+        job = self.staging.deferred(offset, data)
+        try:
+            self._exchange.elsewhere(job, lambda _nothing: self._on_written(len(data)))
+        except MayhemError:
+            job()  # it must be run, and nobody else does
+            raise
+
+    def _on_written(self, count: int) -> None:
+        exchange = self._exchange
+        exchange.connection.consume_body(exchange.request, count, now_ns=self._now_ns)
         if self.trailer is not None:
             self._check_when_complete()
+
+    def _on_checkpoint(self, _nothing: None) -> None:
+        self._is_checkpointing = False
 
     def on_trailer(self, trailer: Trailer) -> None:
         """The sender has sent everything; that is how much, and its SHA-256."""

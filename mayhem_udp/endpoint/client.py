@@ -20,6 +20,7 @@ from mayhem_udp.endpoint.loop import Loop, sharpen_timers
 from mayhem_udp.endpoint.troubles import TroubleKind
 from mayhem_udp.endpoint.udp import DatagramSocket, UdpSocket
 from mayhem_udp.endpoint.visits import Visits
+from mayhem_udp.endpoint.watcher import Watcher
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code, MayhemError, UnreachableError
 from mayhem_udp.mayhem.faults import Direction, MayhemSpec
@@ -48,8 +49,11 @@ WORKERS: Final = 4
 class ClientEndpoint:
     """A client of one server. Used from one thread; everything waits in `run` and `close`."""
 
-    def __init__(self, place: HostPort, settings: Settings, *, visits: Visits, faults: MayhemSpec) -> None:
+    def __init__(
+        self, place: HostPort, settings: Settings, *, visits: Visits, faults: MayhemSpec, watcher: Watcher
+    ) -> None:
         self.place = place
+        self._watcher = watcher
         self.settings = settings
         self._visits = visits
         self._faults: LinkPair[Address] | None = None if faults.is_harmless() else LinkPair.of(faults)
@@ -144,6 +148,7 @@ class ClientEndpoint:
         self._conversation = conversation
         self._is_blocked = False
         self._loop.watch(socket, self._on_readable)
+        self._watcher.on_opened(conversation)
         return conversation
 
     def _let_go(self) -> None:
@@ -154,6 +159,7 @@ class ClientEndpoint:
             self._socket_timer.cancel()
             self._loop.unwatch(conversation.socket)
             conversation.socket.close()
+            self._watcher.on_gone(conversation)
 
     def _retry_lost(self, active: list[Errand], *, now_ns: int) -> None:
         """Give errands that were lost with their connection another try, or let them end."""
@@ -227,6 +233,7 @@ class ClientEndpoint:
         conversation.pump(now_ns=now_ns)
         conversation.deficit_bytes = SEND_BYTES
         may_have_more = conversation.send(now_ns=now_ns) and not conversation.socket.is_blocked
+        self._watcher.on_served(conversation, now_ns=now_ns)
         if may_have_more or conversation.wants_pump:
             self._loop.call_soon(self._serve)
         conversation.arm()
@@ -243,6 +250,7 @@ class ClientEndpoint:
             self._on_event(conversation, event)
 
     def _on_event(self, conversation: Conversation, event: Event) -> None:
+        self._watcher.on_event(conversation, event)
         match event:
             case Connected():
                 self._was_connected = True

@@ -8,18 +8,18 @@ Never reads a setting, never logs: `watcher` hears what happens.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.endpoint.conversation import Conversation, WakingWorkers
 from mayhem_udp.endpoint.loop import Loop, Timer
 from mayhem_udp.endpoint.udp import DatagramSocket
+from mayhem_udp.endpoint.watcher import Watcher
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code
 from mayhem_udp.session.answering import Answering, House
 from mayhem_udp.session.session import Session
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.transport.events import Event
 from mayhem_udp.transport.listener import Listener
 from mayhem_udp.units import KIB
 
@@ -29,22 +29,6 @@ QUANTUM_BYTES: Final = 64 * KIB
 """What a connection may send before it is another's turn; a batch may overdraw it, and is paid for later."""
 ROUND_BYTES: Final = 1_024 * KIB
 """What all connections together send before the loop looks at its sockets and timers again."""
-
-
-class Watcher(Protocol):
-    """Hears what happens to connections."""
-
-    def on_opened(self, conversation: Conversation) -> None:
-        """Somebody has come in."""
-
-    def on_event(self, conversation: Conversation, event: Event) -> None:
-        """Something that is not about a request."""
-
-    def on_served(self, conversation: Conversation, *, now_ns: int) -> None:
-        """A conversation had its turn."""
-
-    def on_gone(self, conversation: Conversation) -> None:
-        """A connection is forgotten."""
 
 
 class Server:

@@ -45,7 +45,7 @@ class _Transfer:
 
 
 class Telemetry:
-    """The log of a server (`server.Watcher`)."""
+    """The log of a server (`watcher.Watcher`)."""
 
     def __init__(self, log: Logger, *, progress_interval_ns: int) -> None:
         self._log = log

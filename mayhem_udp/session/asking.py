@@ -121,7 +121,8 @@ class StatAnswer(Answer):
 
     def _look(self) -> tuple[Entry, bytes | None]:
         entry = self._store.stat(self.name)
-        return entry, self._store.digest(self.name) if self._wants_digest else None
+        wants_digest = self._wants_digest and not entry.is_directory
+        return entry, self._store.digest(self.name) if wants_digest else None
 
     def _say_entry(self, found: tuple[Entry, bytes | None]) -> None:
         self.say(entry_message(found[0], digest=found[1]))

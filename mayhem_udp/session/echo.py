@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, PeerError
 from mayhem_udp.session.exchange import Exchange, Workers
-from mayhem_udp.session.receiving import FileReceiver
+from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.source import Source
-from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import (
@@ -39,7 +38,7 @@ class EchoClient(Exchange):
         *,
         source: Source,
         name: str,
-        staging: Staging,
+        staging: Landing,
     ) -> None:
         super().__init__(connection, workers, request)
         self.name = name

@@ -1,0 +1,293 @@
+"""The front of the library: a server, and every verb as a method.
+
+Owns what each argument may be, and the order in which many files go. One `Client` is for one thread; it
+connects with its first request, keeps that connection for all, and closes it at the end of `with`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Protocol, Self
+
+from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
+from mayhem_udp.api.outcomes import the_one
+from mayhem_udp.api.questions import Inquiry, ping_result
+from mayhem_udp.api.uploads import Gathering, Upload, Uploadable
+from mayhem_udp.config import Settings, Sources, load, with_overrides
+from mayhem_udp.endpoint.client import ClientEndpoint
+from mayhem_udp.endpoint.errand import Errand, Tell
+from mayhem_udp.endpoint.visits import Visits, cache_folder
+from mayhem_udp.endpoint.watcher import Silence, Watcher
+from mayhem_udp.errors import PeerError, UnreachableError, UsageError
+from mayhem_udp.limits import MESSAGE_MAX_BYTES
+from mayhem_udp.mayhem.settings import spec_of
+from mayhem_udp.results import Entry, Outcome, PingResult, Progress, TransferResult
+from mayhem_udp.url import Url, parse_url
+
+RECEIVED_PREFIX: Final = "received_"
+"""A round trip's file is called this and the name of the original."""
+ALONE_MAX: Final = 8
+"""Up to so many downloads each have a request of their own; more travel in packs where they are small."""
+PACK_NAMES_MAX: Final = 1_024
+PACK_NAMES_BYTES: Final = MESSAGE_MAX_BYTES // 2
+NAME_HEAD_BYTES: Final = 2
+"""Names in one request for many small files: so many, or so much text."""
+
+
+class Request(Protocol):
+    """What `uploads` and `downloads` make: an errand, and what came of it."""
+
+    errand: Errand
+
+    def outcomes(self) -> list[Outcome]:
+        """What came of it; to be asked once, when the errand is over."""
+
+
+def connect(
+    url: str,
+    *,
+    settings: Settings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    log: Any = None,
+    **overrides: object,
+) -> "Client":
+    """A server, to be used with `with`; the connection is made by the first request.
+
+    `url` is `mayhem://HOST[:PORT]/`. `settings` are the defaults unless given; `overrides` change single
+    ones, by their full name with two underscores (`transport__chunk_size=1024`), or by a short one where
+    it is unique (`chunk_size=1024`, `rate="20M"`, `cc="cubic"`, `mayhem="drop=0.1"`, `timeout="5s"`).
+    `progress` is called with a `Progress` about ten times a second, from the thread that waits; `log` is
+    a structlog logger for what happens on the way. Raises `UsageError` for a bad URL and `ConfigError`
+    for bad settings.
+    """
+    server = parse_url(url)
+    if server.name:
+        raise UsageError(
+            f"{url!r} names a file, and a connection is to a server",
+            remedy=f"connect to {server.named('')}, and give the name to put or get",
+        )
+    chosen = settings if settings is not None else load(Sources()).settings
+    if overrides:
+        chosen = with_overrides(chosen, overrides, place="connect")
+    return Client(server, chosen, progress=progress, log=log)
+
+
+class Client:
+    """One server. Everything blocks until it is done, and raises a `MayhemError` when it can't be."""
+
+    def __init__(
+        self,
+        server: Url,
+        settings: Settings,
+        *,
+        progress: Tell | None = None,
+        log: Any = None,
+    ) -> None:
+        self._server = server
+        self._settings = settings
+        self._tell = progress
+        self._log = log
+        self._faults = spec_of(settings.mayhem)
+        self._opened: ClientEndpoint | None = None
+        self._is_closed = False
+
+    # --- Files ---------------------------------------------------------------------------------------
+
+    def put(self, source: Uploadable, name: str | None = None) -> TransferResult:
+        """Upload one file: done means that the server has verified, stored and synced it.
+
+        `source` is a path, bytes, or a binary file object that is read to its end. `name` is what it is
+        called on the server; a path's own name unless given, or inside a folder where it ends with `/`.
+        """
+        return self._one(Upload(source, _upload_name(source, name), tell=self._tell))
+
+    def put_many(self, files: Iterable[tuple[str | os.PathLike[str], str]]) -> Iterator[Outcome]:
+        """Upload files, each a path and its name on the server; small ones travel together.
+
+        Yields a `TransferResult` or a `TransferFailure` for each as it is known, in no certain order.
+        Raises `UnreachableError` when the server is lost for good.
+        """
+        gathering = Gathering(self._tell)
+        pairs = ((Path(path), name) for path, name in files)
+        yield from self._all(gathering.uploads(pairs))
+        yield from gathering.failures
+
+    def get(self, name: str, destination: str | os.PathLike[str] | BinaryIO | None = None) -> TransferResult:
+        """Download one file to exactly this path, whose folders are made, or into a binary file object.
+
+        Without a destination it lands in the current folder, under the last part of its name. A path has
+        the old file or the whole new one, never a part. What a cut download has left is gone on with.
+        """
+        if destination is None:
+            destination = Path(name.rsplit("/", 1)[-1])
+        if isinstance(destination, str | os.PathLike):
+            return self._one(Download(name, Path(destination), self._settings, tell=self._tell))
+        return self._one(StreamDownload(name, destination, self._settings, tell=self._tell))
+
+    def get_many(self, files: Iterable[tuple[str, str | os.PathLike[str]]]) -> Iterator[Outcome]:
+        """Download files, each a name on the server and a path here; small ones travel together.
+
+        Yields a `TransferResult` or a `TransferFailure` for each as it is known, in no certain order.
+        Raises `UnreachableError` when the server is lost for good.
+        """
+        pairs = ((name, Path(path)) for name, path in files)
+        first = list(islice(pairs, ALONE_MAX + 1))
+        if len(first) <= ALONE_MAX:
+            yield from self._all(self._alone(first))
+            return
+        too_large: MutableSequence[tuple[str, Path]] = []
+        yield from self._all(self._packs(chain(first, pairs)), too_large)
+        yield from self._all(self._alone(too_large))
+
+    def echo(
+        self, source: Uploadable, name: str | None = None, *, out_dir: str | os.PathLike[str] = "."
+    ) -> TransferResult:
+        """Send a file on a round trip, and compare what comes back by SHA-256; nothing stays there.
+
+        A path's copy is saved as `received_<name>` in `out_dir`; that of bytes or of a file object is
+        only compared.
+        """
+        called = _upload_name(source, name)
+        if isinstance(source, str | os.PathLike):
+            path = Path(out_dir, RECEIVED_PREFIX + called)
+            return self._one(RoundTrip(Path(source), called, path, self._settings, tell=self._tell))
+        return self._one(StreamRoundTrip(source, called, tell=self._tell))
+
+    # --- Questions -----------------------------------------------------------------------------------
+
+    def list(self, pattern: str = "*") -> Sequence[Entry]:
+        """What matches: `*` within one folder, `**` at any depth; the empty pattern is the root itself."""
+        return self._ask(Inquiry.list(pattern))
+
+    def stat(self, name: str) -> Entry:
+        """One name; a file with its SHA-256, which the server reads it for."""
+        entries = self._ask(Inquiry.stat(name))
+        if len(entries) != 1:
+            raise PeerError(f"the server named {len(entries)} files when asked about {name!r}")
+        return entries[0]
+
+    def remove(self, name: str) -> None:
+        """Remove one file, for good when this returns."""
+        self._ask(Inquiry.remove(name))
+
+    def ping(self, count: int = 4) -> PingResult:
+        """Measure `count` round trips, one after the other, over a connection that is open already.
+
+        `loss` is the share of the datagrams sent meanwhile that were lost. Raises `UnreachableError`
+        when the server cannot be reached at all.
+        """
+        self._ask(Inquiry.ping(0))  # whoever connects now does not measure the handshake
+        pings: list[Inquiry] = []
+        for number in range(1, count + 1):
+            pings.append(Inquiry.ping(number))
+            with suppress(UnreachableError):
+                self._ask(pings[-1])
+        return ping_result(pings)
+
+    # --- Running -------------------------------------------------------------------------------------
+
+    def _endpoint(self) -> ClientEndpoint:
+        if self._is_closed:
+            raise UsageError("this client is closed", remedy="connect again")
+        if self._opened is None:
+            self._opened = ClientEndpoint(
+                self._server.place,
+                self._settings,
+                visits=Visits(cache_folder(self._settings.client.cache_dir)),
+                faults=self._faults,
+                watcher=_watcher(self._log, self._settings),
+            )
+        return self._opened
+
+    def _ask(self, inquiry: Inquiry) -> Sequence[Entry]:
+        self._wait_for(inquiry.errand)
+        return inquiry.entries()
+
+    def _one(self, request: Request) -> TransferResult:
+        try:
+            self._wait_for(request.errand)
+        finally:
+            outcomes = request.outcomes()  # lets go of files, too
+        return the_one(outcomes)
+
+    def _wait_for(self, errand: Errand) -> None:
+        for _ in self._endpoint().run([errand], at_once=1):
+            pass
+
+    def _all(
+        self, requests: Iterable[Request], too_large: MutableSequence[tuple[str, Path]] | None = None
+    ) -> Iterator[Outcome]:
+        """Run requests side by side; files that did not fit their pack are put on `too_large`."""
+        under_way: dict[Errand, Request] = {}
+
+        def errands() -> Iterator[Errand]:
+            for request in requests:
+                under_way[request.errand] = request
+                yield request.errand
+
+        try:
+            for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):
+                request = under_way.pop(errand)
+                outcomes = request.outcomes()
+                if isinstance(errand.error, UnreachableError):
+                    raise errand.error
+                yield from outcomes
+                if too_large is not None and isinstance(request, PackDownload):
+                    too_large.extend(request.too_large)
+        finally:
+            for request in under_way.values():
+                request.outcomes()  # lets go of files
+
+    def _alone(self, files: Iterable[tuple[str, Path]]) -> Iterator[Download]:
+        return (Download(name, path, self._settings, tell=self._tell) for name, path in files)
+
+    def _packs(self, files: Iterable[tuple[str, Path]]) -> Iterator[PackDownload]:
+        waiting: MutableSequence[tuple[str, Path]] = []
+        waiting_bytes = 0
+        for name, path in files:
+            if len(waiting) == PACK_NAMES_MAX or waiting_bytes >= PACK_NAMES_BYTES:
+                yield PackDownload(waiting, self._settings, tell=self._tell)
+                waiting, waiting_bytes = [], 0
+            waiting.append((name, path))
+            waiting_bytes += len(name.encode()) + NAME_HEAD_BYTES
+        if waiting:
+            yield PackDownload(waiting, self._settings, tell=self._tell)
+
+    # --- Its life ------------------------------------------------------------------------------------
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Tell the server, and let go of everything; `error` is what ended it early, if anything did."""
+        self._is_closed = True
+        if self._opened is not None:
+            self._opened.close(error)
+            self._opened = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)
+
+
+def _upload_name(source: Uploadable, name: str | None) -> str:
+    """What a source is called on the server. Raises `UsageError` where it has no name."""
+    if name and not name.endswith("/"):
+        return name
+    own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
+    if not own:
+        raise UsageError("what is sent has no name of its own", remedy="give one: put(data, 'name')")
+    return (name or "") + own
+
+
+def _watcher(log: Any, settings: Settings) -> Watcher:
+    """Who hears what happens to the connection: the log, if there is one."""
+    if log is None:
+        return Silence()
+    from mayhem_udp.endpoint.telemetry import Telemetry  # noqa: PLC0415  # structlog takes long to import
+
+    return Telemetry(log, progress_interval_ns=settings.logging.progress_interval_ns)

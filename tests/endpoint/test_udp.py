@@ -163,8 +163,8 @@ def test_whoever_sends_whatever_every_datagram_comes_once_and_in_order(sends, tr
     clients = [bench.client(server, PLAIN if trains[number] else SINGLY) for number in range(3)]
     expected = {client.local.port: [] for client in clients}
     came = {client.local.port: [] for client in clients}
-    for turn, (which, size, count, cut) in enumerate(sends):
-        count = min(count, 200_000 // size)
+    for turn, (which, size, wanted, cut) in enumerate(sends):
+        count = min(wanted, 200_000 // size)
         data = pattern(max(size * count - cut % size, 1), salt=turn)
         client = clients[which]
         client.send(batch_to(client.peer, data, size))

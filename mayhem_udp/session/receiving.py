@@ -83,7 +83,7 @@ class FileReceiver:
         if self.staging.is_slow:
             self._write_elsewhere(offset, data)
         else:
-            self.staging.write(offset, data)
+            self.staging.write(offset, data.data)
             self._on_written(len(data))
         if self.staging.checkpoint_is_due and not self._is_checkpointing:
             self._is_checkpointing = True
@@ -91,7 +91,7 @@ class FileReceiver:
 
     def _write_elsewhere(self, offset: int, data: NDArray[uint8]) -> None:
         """A slow disk holds up this transfer, and nobody else's; the credit waits for it."""
-        job = self.staging.deferred(offset, data)
+        job = self.staging.deferred(offset, data.data)
         try:
             self._exchange.elsewhere(job, lambda _nothing: self._on_written(len(data)))
         except MayhemError:

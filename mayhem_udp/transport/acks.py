@@ -9,7 +9,7 @@ from mayhem_udp.limits import ACK_PAIRS_MAX, ACK_RANGES_KEPT_MAX, NUMBER_JUMP_MA
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import US
-from mayhem_udp.wire.codec import pairs_of_ranges
+from mayhem_udp.wire.ack_ranges import pairs_of_ranges
 from mayhem_udp.wire.frames import Ack, AckFrequency
 
 EVERY_DEFAULT = 2

@@ -19,7 +19,7 @@ from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.state import State
 from mayhem_udp.transport.tokens import TokenKind, TokenMint
 from mayhem_udp.units import SECOND
-from mayhem_udp.wire.codec import encode_datagram, encode_frame, join_hello, split_hello
+from mayhem_udp.wire.codec import encode_datagram, encode_frame, join_retry, join_versions, split_hello
 from mayhem_udp.wire.declarations import VERSION, VERSIONS_SPOKEN, DatagramFlag, DatagramType
 from mayhem_udp.wire.frames import Close
 from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
@@ -168,7 +168,7 @@ class Listener:
         if not self._mint.is_valid(token, opened.address, unix_s=unix_s):
             self.stats.retries += 1
             retry = self._mint.make(TokenKind.RETRY, opened.address, unix_s=unix_s)
-            self._answer(opened, DatagramType.RETRY, join_hello(retry, b""))
+            self._answer(opened, DatagramType.RETRY, join_retry(retry))
             return None
         refusal = self._refusal(opened.address, now_ns=now_ns)
         if refusal is not None:
@@ -208,7 +208,7 @@ class Listener:
     def _answer_version(self, opened: Opened) -> None:
         if opened.header.type == DatagramType.HELLO and opened.segment_bytes >= HELLO_MIN_BYTES:
             self.stats.versions += 1
-            self._answer(opened, DatagramType.VERSIONS, bytes([len(VERSIONS_SPOKEN), *VERSIONS_SPOKEN]))
+            self._answer(opened, DatagramType.VERSIONS, join_versions(VERSIONS_SPOKEN))
         else:
             self.stats.ignored += opened.count
 

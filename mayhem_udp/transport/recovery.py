@@ -12,7 +12,7 @@ from mayhem_udp.transport.ledger import Ledger, Run
 from mayhem_udp.transport.path import Path
 from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import US
-from mayhem_udp.wire.codec import ranges_of_ack
+from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.frames import Ack
 
 LOST_KEPT_ROUND_TRIPS = 3

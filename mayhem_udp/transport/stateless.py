@@ -11,8 +11,8 @@ from mayhem_udp.transport.ledger import Run
 from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.state import Signal, State
 from mayhem_udp.transport.streams.numbers import Side
-from mayhem_udp.wire.codec import retry_token
-from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
+from mayhem_udp.wire.codec import retry_token, split_versions
+from mayhem_udp.wire.declarations import VERSION, VERSIONS_SPOKEN, DatagramType
 from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
 
 ENDINGS = (DatagramType.VERSIONS, DatagramType.RESET)
@@ -56,9 +56,15 @@ def handle_stateless(core: Core, opened: Opened) -> Ending | None:
     return None
 
 
-def versions_ending(body: bytes) -> Ending:
-    """How a connection ends whose version the server does not speak."""
-    spoken = ", ".join(str(each) for each in body[1 : 1 + body[0]]) if body else "none"
+def versions_ending(body: bytes) -> Ending | None:
+    """How a connection ends whose version the server does not speak; None where it says that it does."""
+    try:
+        theirs = split_versions(body)
+    except PeerError:
+        return None
+    if VERSION in theirs:
+        return None
+    spoken = ", ".join(str(each) for each in theirs)
     ours = ", ".join(str(each) for each in VERSIONS_SPOKEN)
     text = f"the server speaks version {spoken} of the protocol, this side speaks {ours}"
     return Code.VERSION_UNKNOWN, text, Origin.PEER, Signal.EXPIRED

@@ -6,18 +6,20 @@ Checks every length itself (a compiled construct parser does not) and raises `Pe
 
 import struct
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from mayhem_udp import limits
 from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.units import US
 from mayhem_udp.wire import layout
 from mayhem_udp.wire.declarations import (
-    HANDSHAKE,
     MAGIC,
     PARAMETERS,
     VERSION,
+    VERSIONS,
+    VERSIONS_SPOKEN,
     DatagramFlag,
     DatagramType,
     FrameType,
@@ -55,12 +57,20 @@ class Header(NamedTuple):
     sequence: int
 
 
+_TYPES: Final = frozenset(int(each) for each in DatagramType)
+
+
 def decode_header(datagram: Buffer) -> Header | None:
-    """The header, or None where these bytes cannot be a datagram of any version of ours."""
+    """The header, or None where these bytes cannot be a datagram of ours.
+
+    Of a version that is not spoken here, only what all versions share is checked.
+    """
     if len(datagram) < layout.HEADER_BYTES + layout.SEAL_BYTES:
         return None
     header = Header(*layout.HEADER.unpack_from(datagram))
     if header.magic != MAGIC or header.length + layout.FRAMES_OVERHEAD_BYTES != len(datagram):
+        return None
+    if header.version in VERSIONS_SPOKEN and (header.type not in _TYPES or header.key_phase):
         return None
     return header
 
@@ -93,6 +103,8 @@ _HANDSHAKE: Final = layout.FRAME_HEADS[FrameType.HANDSHAKE]
 _TOKEN: Final = layout.FRAME_HEADS[FrameType.TOKEN]
 _FREQUENCY: Final = layout.FRAME_HEADS[FrameType.ACK_FREQUENCY]
 
+_PATH_TYPES: Final = {PathChallenge: FrameType.PATH_CHALLENGE, PathResponse: FrameType.PATH_RESPONSE}
+
 STREAM_FRAME_OVERHEAD_BYTES: Final = _STREAM.size
 HANDSHAKE_FRAME_OVERHEAD_BYTES: Final = _HANDSHAKE.size
 
@@ -117,10 +129,8 @@ def encode_frame(frame: Frame) -> bytes:
             return _FREQUENCY.pack(FrameType.ACK_FREQUENCY, number, every, delay_us)
         case Close(code, reason):
             return _CLOSE.pack(FrameType.CLOSE, code, len(reason)) + reason
-        case PathChallenge(nonce):
-            return _PATH.pack(FrameType.PATH_CHALLENGE, nonce)
-        case PathResponse(nonce):
-            return _PATH.pack(FrameType.PATH_RESPONSE, nonce)
+        case PathChallenge(nonce) | PathResponse(nonce):
+            return _PATH.pack(_PATH_TYPES[type(frame)], nonce)
         case Token(token):
             return _TOKEN.pack(FrameType.TOKEN, len(token)) + token
         case Ping():
@@ -130,7 +140,7 @@ def encode_frame(frame: Frame) -> bytes:
 def decode_frames(body: Buffer) -> list[Frame]:
     """Every frame of a body, in order; raises `PeerError` unless all of it is well formed.
 
-    Padding runs from its first zero byte to the end, and is not returned.
+    Padding is zeros, runs to the end, and is not returned.
     """
     view = memoryview(body)
     frames: list[Frame] = []
@@ -138,6 +148,8 @@ def decode_frames(body: Buffer) -> list[Frame]:
     while position < end:
         kind = view[position]
         if kind == FrameType.PADDING:
+            if bytes(view[position:]).strip(b"\0"):
+                raise _malformed("padding is not all zeros")
             break
         decoder = _DECODERS.get(kind)
         if decoder is None:
@@ -161,7 +173,7 @@ def _tail(view: memoryview, start: int, length: int) -> memoryview:
     return tail
 
 
-def _decode_ping(view: memoryview, position: int) -> tuple[Frame, int]:
+def _decode_ping(_view: memoryview, position: int) -> tuple[Frame, int]:
     return Ping(), position + _PING.size
 
 
@@ -194,7 +206,7 @@ def _decode_max_requests(view: memoryview, position: int) -> tuple[Frame, int]:
 def _decode_reset(view: memoryview, position: int) -> tuple[Frame, int]:
     _, request, code, length = _RESET.unpack_from(view, position)
     start = position + _RESET.size
-    return ResetRequest(request, code, bytes(_tail(view, start, length))), start + length
+    return ResetRequest(request, code, _reason(view, start, length)), start + length
 
 
 def _decode_challenge(view: memoryview, position: int) -> tuple[Frame, int]:
@@ -210,7 +222,13 @@ def _decode_response(view: memoryview, position: int) -> tuple[Frame, int]:
 def _decode_close(view: memoryview, position: int) -> tuple[Frame, int]:
     _, code, length = _CLOSE.unpack_from(view, position)
     start = position + _CLOSE.size
-    return Close(code, bytes(_tail(view, start, length))), start + length
+    return Close(code, _reason(view, start, length)), start + length
+
+
+def _reason(view: memoryview, start: int, length: int) -> bytes:
+    if length > limits.REASON_MAX_BYTES:
+        raise _malformed("a reason is longer than allowed")
+    return bytes(_tail(view, start, length))
 
 
 def _decode_handshake(view: memoryview, position: int) -> tuple[Frame, int]:
@@ -248,69 +266,56 @@ _DECODERS: Final = {
 }
 
 
-# --- ACK ranges ---------------------------------------------------------------------------------------
-
-
-def pairs_of_ranges(ranges: list[tuple[int, int]]) -> tuple[int, ...]:
-    """Half-open ranges, highest first, as alternating gap and length of at most 65,535 each."""
-    pairs: list[int] = []
-    position = ranges[0][1]
-    for start, stop in ranges:
-        gap, length = position - stop, stop - start
-        while gap > _PAIR_MAX:
-            pairs += (_PAIR_MAX, 0)
-            gap -= _PAIR_MAX
-        while length > _PAIR_MAX:
-            pairs += (gap, _PAIR_MAX)
-            gap, length = 0, length - _PAIR_MAX
-        pairs += (gap, length)
-        position = start
-    return tuple(pairs)
-
-
-_PAIR_MAX: Final = 0xFFFF
-
-
-def ranges_of_ack(ack: Ack) -> list[tuple[int, int]]:
-    """The half-open ranges that an ACK names, highest first; raises `PeerError` below zero."""
-    ranges: list[tuple[int, int]] = []
-    position = ack.largest + 1
-    pairs = ack.pairs
-    for index in range(0, len(pairs), 2):
-        stop = position - pairs[index]
-        position = stop - pairs[index + 1]
-        if position < 0:
-            raise PeerError("an ACK names numbers below zero", code=Code.BAD_ACK)
-        if stop > position:
-            ranges.append((position, stop))
-    return ranges
-
-
-# --- Hello, retry, handshake ----------------------------------------------------------------------------
+# --- Hello, retry, versions, handshake ------------------------------------------------------------------
 
 
 def split_hello(body: Buffer) -> tuple[bytes, memoryview]:
     """A HELLO's token and its frames; raises `PeerError`."""
     view = memoryview(body)
     token = _counted(view)
-    return token, view[2 + len(token) :]
+    return token, view[layout.TOKEN_HEAD.size + len(token) :]
 
 
 def join_hello(token: bytes, frames: bytes) -> bytes:
     """The body of a HELLO."""
-    return len(token).to_bytes(2) + token + frames
+    return layout.TOKEN_HEAD.pack(len(token)) + token + frames
+
+
+def join_retry(token: bytes) -> bytes:
+    """The body of a RETRY."""
+    return layout.TOKEN_HEAD.pack(len(token)) + token
 
 
 def retry_token(body: Buffer) -> bytes:
     """A RETRY's token; raises `PeerError`."""
-    return _counted(memoryview(body))
+    view = memoryview(body)
+    token = _counted(view)
+    if not token or len(view) != layout.TOKEN_HEAD.size + len(token):
+        raise _malformed("a RETRY is a token and nothing else")
+    return token
 
 
 def _counted(view: memoryview) -> bytes:
-    length = int.from_bytes(view[:2])
-    if len(view) < 2 or length > limits.TOKEN_MAX_BYTES:
+    if len(view) < layout.TOKEN_HEAD.size:
+        raise _malformed("a token has no length")
+    (length,) = layout.TOKEN_HEAD.unpack_from(view)
+    if length > limits.TOKEN_MAX_BYTES:
         raise _malformed("a token has an impossible length")
-    return bytes(_tail(view, 2, length))
+    return bytes(_tail(view, layout.TOKEN_HEAD.size, length))
+
+
+def join_versions(versions: tuple[int, ...]) -> bytes:
+    """The body of a VERSIONS."""
+    body: bytes = VERSIONS.build({"count": len(versions), "versions": versions})
+    return body
+
+
+def split_versions(body: Buffer) -> tuple[int, ...]:
+    """The versions that a VERSIONS names; raises `PeerError`."""
+    view = bytes(body)
+    if not view or view[0] == 0 or len(view) != 1 + view[0]:
+        raise _malformed("a list of versions does not have the length that it says")
+    return tuple(VERSIONS.parse(view).versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +339,7 @@ class Parameters:
 
 def encode_handshake(parameters: Parameters) -> bytes:
     """A handshake message: its length, then the parameters."""
-    agent = parameters.agent.encode()[:255]
+    agent = parameters.agent.encode()[:AGENT_MAX_BYTES]
     body: bytes = PARAMETERS.build(
         {
             "idle_timeout_ms": parameters.idle_timeout_ms,
@@ -348,20 +353,30 @@ def encode_handshake(parameters: Parameters) -> bytes:
             "agent": agent,
         }
     )
-    return len(body).to_bytes(2) + body
+    return layout.HANDSHAKE_HEAD.pack(len(body)) + body
+
+
+AGENT_MAX_BYTES: Final = 255
 
 
 def decode_handshake(stream: Buffer) -> Parameters | None:
-    """The parameters, or None while the message is not whole; raises `PeerError`."""
+    """The parameters, or None while the message is not whole; raises `PeerError`.
+
+    What follows the last parameter that is known here is a later version's, and is passed over.
+    """
     view = bytes(stream)
-    if len(view) < HANDSHAKE.length.sizeof() or len(view) < 2 + int.from_bytes(view[:2]):
+    start = layout.HANDSHAKE_HEAD.size
+    if len(view) < start:
         return None
-    fixed = _PARAMETERS_FIXED_BYTES
-    body = view[2 : 2 + int.from_bytes(view[:2])]
+    (length,) = layout.HANDSHAKE_HEAD.unpack_from(view)
+    if len(view) < start + length:
+        return None
+    body = view[start : start + length]
+    fixed = layout.PARAMETERS_HEAD_BYTES
     if len(body) < fixed or len(body) < fixed + body[fixed - 1]:
         raise _malformed("handshake parameters are cut short")
     parsed = PARAMETERS.parse(body)
-    if parsed.datagram_max_bytes < limits.DATAGRAM_MIN_BYTES:
+    if not _are_legal(parsed):
         raise _malformed("handshake parameters are out of range")
     return Parameters(
         idle_timeout_ms=parsed.idle_timeout_ms,
@@ -375,4 +390,9 @@ def decode_handshake(stream: Buffer) -> Parameters | None:
     )
 
 
-_PARAMETERS_FIXED_BYTES: Final = sum(each.sizeof() for each in PARAMETERS.subcons if each.name != "agent")
+def _are_legal(parsed: Any) -> bool:
+    return bool(
+        parsed.datagram_max_bytes >= limits.DATAGRAM_MIN_BYTES
+        and (parsed.chunk_bytes == 0 or parsed.chunk_bytes >= limits.CHUNK_MIN_BYTES)
+        and parsed.ack_delay_max_us * US <= limits.ACK_DELAY_MAX_NS
+    )

@@ -92,6 +92,15 @@ VERSIONS: Final = Struct("count" / Int8ub, "versions" / Array(this.count, Int8ub
 DATA: Final = Struct("stream_id" / Int32ub, "offset" / Int64ub, "data" / GreedyBytes)
 RESET: Final = Struct("reset_token" / Bytes(16))
 
+BODIES: Final = {
+    DatagramType.HELLO: HELLO,
+    DatagramType.RETRY: RETRY,
+    DatagramType.VERSIONS: VERSIONS,
+    DatagramType.FRAMES: Struct("frames" / GreedyBytes),
+    DatagramType.DATA: DATA,
+    DatagramType.RESET: RESET,
+}
+
 # --- The frames ---------------------------------------------------------------------------------------
 
 ACK_PAIR: Final = Struct("gap" / Int16ub, "length" / Int16ub)
@@ -135,6 +144,10 @@ FRAMES: Final = {
         "frame_type" / Int8ub, "number" / Int32ub, "every" / Int16ub, "delay_us" / Int32ub
     ),
 }
+
+# --- Session messages, as they stand in their streams ---------------------------------------------------
+
+MESSAGE: Final = Struct("length" / Int32ub, "payload" / Bytes(this.length))
 
 # --- The handshake's two messages ---------------------------------------------------------------------
 

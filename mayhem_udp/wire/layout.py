@@ -36,6 +36,12 @@ def head_struct(declaration: Any) -> struct.Struct:
     return struct.Struct(orders.pop() + "".join(code[1] for code in codes))
 
 
+def head_bytes(declaration: Any, *, until: str) -> int:
+    """How long a declaration is up to the field `until`, all before it being of fixed width."""
+    names = [each.name for each in declaration.subcons]
+    return sum(each.sizeof() for each in declaration.subcons[: names.index(until)])
+
+
 _NUMPY_CODES: Final = {"B": "u1", "H": "u2", "L": "u4", "Q": "u8", "l": "i4", "q": "i8"}
 
 
@@ -51,6 +57,10 @@ SEAL: Final = head_struct(declarations.SEAL)
 SEAL_BYTES: Final = SEAL.size
 DATA_HEAD: Final = head_struct(declarations.DATA)
 ACK_PAIR: Final = head_struct(declarations.ACK_PAIR)
+MESSAGE_HEAD: Final = head_struct(declarations.MESSAGE)
+TOKEN_HEAD: Final = head_struct(declarations.HELLO)
+HANDSHAKE_HEAD: Final = head_struct(declarations.HANDSHAKE)
+PARAMETERS_HEAD_BYTES: Final = head_bytes(declarations.PARAMETERS, until="agent")
 
 DATA_DTYPE: Final = head_dtype(declarations.HEADER, declarations.DATA)
 """Header and head of a DATA datagram: what precedes the payload."""
@@ -68,4 +78,3 @@ SAME_BYTES: Final = int(_fields["sequence"][1])
 """The leading bytes that all datagrams of one size, type and connection have in common."""
 
 FRAME_HEADS: Final = {kind: head_struct(declaration) for kind, declaration in declarations.FRAMES.items()}
-PARAMETERS: Final = declarations.PARAMETERS

@@ -9,8 +9,9 @@ from typing import Final
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import MESSAGE_MAX_BYTES, MESSAGE_WINDOW_BYTES
 from mayhem_udp.rangeset import RangeSet
+from mayhem_udp.wire.layout import MESSAGE_HEAD
 
-LENGTH_BYTES: Final = 4
+LENGTH_BYTES: Final = MESSAGE_HEAD.size
 
 
 class MessageSend:

@@ -327,6 +327,8 @@ class Connection:
         inbound, core = self._inbound, self._core
         while inbound.outcomes:
             self._settler.settle(inbound.outcomes.popleft())
+        while inbound.credited:
+            self._outbound.wake(inbound.credited.popleft())
         if inbound.peer_parameters is not None:
             parameters, inbound.peer_parameters = inbound.peer_parameters, None
             self._on_handshake_done(parameters)

@@ -13,6 +13,7 @@ from mayhem_udp.transport.events import BodyReceived, MessageReceived, RequestRe
 from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.path import PathCheck
 from mayhem_udp.transport.recovery import Outcome
+from mayhem_udp.transport.streams.bodies import BodySend
 from mayhem_udp.transport.streams.numbers import Kind, kind_of, request_of, sender_of
 from mayhem_udp.wire.codec import Parameters, decode_frames, split_hello
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
@@ -38,14 +39,15 @@ class Inbound:
     """The receiving direction of one connection.
 
     What `connection` has to act on is left in `outcomes` (acknowledgements), `peer_parameters`
-    (a handshake that is done), `close` and `path_answer`.
+    (a handshake that is done), `credited` (bodies that may go on), `close` and `path_answer`.
     """
 
-    __slots__ = ("_core", "answers", "close", "outcomes", "path_answer", "peer_parameters")
+    __slots__ = ("_core", "answers", "close", "credited", "outcomes", "path_answer", "peer_parameters")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.outcomes: deque[Outcome] = deque()
+        self.credited: deque[BodySend] = deque()
         self.peer_parameters: Parameters | None = None
         self.close: Close | None = None
         self.path_answer: PathCheck | None = None
@@ -178,6 +180,8 @@ class Inbound:
             return
         if kind_of(stream_id) is Kind.BODY:
             body = core.requests.body_sent(request)
-            body.limit = max(body.limit, limit)
+            if limit > body.limit:
+                body.limit = limit
+                self.credited.append(body)
         else:
             request.messages_sent.limit = max(request.messages_sent.limit, limit)

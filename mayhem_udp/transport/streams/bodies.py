@@ -79,10 +79,6 @@ class BodySend:
         start = self._acked.stop_of(self._next)
         return start < self.limit and self._block_of(start) is not None
 
-    def has_unsent(self) -> bool:
-        """Whether there are bytes that were never sent, credit or not."""
-        return self._block_of(self._acked.stop_of(self._next)) is not None
-
     def take(self, max_bytes: int) -> Piece | None:
         """The next piece to send, what was lost first; it ends where its block ends."""
         while self._lost:

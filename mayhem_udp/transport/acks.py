@@ -98,6 +98,10 @@ class AckTracker:
             self.received.drop_below(min(keep_from, self.largest))
             self._floor = max(self._floor, min(keep_from, self.largest))
 
+    def stop(self) -> None:
+        """Nothing will be acknowledged any more."""
+        self.deadline_ns = NEVER
+
     def is_due(self, *, now_ns: int) -> bool:
         """Whether an ACK is to be sent now."""
         return self.deadline_ns <= now_ns

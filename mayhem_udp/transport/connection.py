@@ -10,7 +10,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, PeerError
-from mayhem_udp.limits import CLOSING_NS, REASON_MAX_BYTES
+from mayhem_udp.limits import CLOSING_NS, FLIGHT_RUNS_REFUSED, REASON_MAX_BYTES
 from mayhem_udp.transport.core import Core, Entropy
 from mayhem_udp.transport.datagrams import Address, Transmit
 from mayhem_udp.transport.events import Closed, Connected, Event, Origin, PathChanged
@@ -42,7 +42,15 @@ NO_RESET_TOKEN = bytes(16)
 class Connection:
     """A connection's engine, either side. Made by `client` and, through a `Listener`, by `server`."""
 
-    __slots__ = ("_core", "_goodbye", "_idle_timeout_ns", "_inbound", "_outbound", "_settler")
+    __slots__ = (
+        "_core",
+        "_goodbye",
+        "_idle_timeout_ns",
+        "_inbound",
+        "_late_batches",
+        "_outbound",
+        "_settler",
+    )
 
     def __init__(self, core: Core, *, now_ns: int) -> None:
         self._core = core
@@ -50,6 +58,8 @@ class Connection:
         self._outbound = Outbound(core, answers=self._inbound.answers)
         self._settler = Settler(core, self._outbound)
         self._idle_timeout_ns = core.settings.idle_timeout_ns
+        self._late_batches = 0
+        """What came after the goodbye: the 1st, 2nd, 4th, 8th ... is answered (RFC 9000 section 10.2.1)."""
         core.timers.set(Timer.HANDSHAKE, now_ns + core.settings.handshake_timeout_ns)
 
     @classmethod
@@ -189,8 +199,10 @@ class Connection:
         if core.state in (State.CLOSED, State.DRAINING):
             return
         if opened.header.type == DatagramType.RETRY:
-            self._settler.settle(Outcome([], take_retry(core, opened, now_ns=now_ns), []))
-            self._outbound.probes_due = 0
+            unheard = take_retry(core, opened, now_ns=now_ns)
+            if unheard:
+                self._settler.settle(Outcome([], unheard, []))
+                self._outbound.probes_due = 0
             return
         if opened.header.type in ENDINGS:
             ending = handle_stateless(core, opened)
@@ -198,9 +210,10 @@ class Connection:
                 self._over(*ending)
             return
         if core.state is State.CLOSING:
-            if self._outbound.closing is None and core.stats.datagrams_received % 8 == 0:
-                self._outbound.closing = self._goodbye
             core.stats.datagrams_received += opened.count
+            self._late_batches += 1
+            if self._late_batches.bit_count() == 1:
+                self._outbound.closing = self._goodbye
             return
         newest = opened.header.sequence > core.acks.largest
         try:
@@ -339,6 +352,9 @@ class Connection:
             close, inbound.close = inbound.close, None
             self._on_peer_close(close, now_ns=now_ns)
             return
+        if len(core.recovery.ledger.flight) > FLIGHT_RUNS_REFUSED:
+            self.close(Code.LIMIT_EXCEEDED, "too much is asked for and not acknowledged", now_ns=now_ns)
+            return
         self._set_loss_timer()
         core.timers.set(Timer.IDLE, now_ns + self._idle_timeout_ns)
         if core.settings.keep_alive_ns and core.requests.open:
@@ -383,6 +399,7 @@ class Connection:
         core.timers.stop(Timer.PATH)
         old = core.path
         core.path = Path(check.address, core.settings, ceiling_bytes=core.ceiling_bytes, now_ns=now_ns)
+        core.path.first_number = core.recovery.ledger.next_number
         core.path.loss.largest_acked = old.loss.largest_acked
         core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
         core.events.append(PathChanged(check.address))
@@ -406,13 +423,13 @@ class Connection:
                 self._over(Code.HANDSHAKE_TIMEOUT, text, Origin.LOCAL, Signal.EXPIRED)
             case Timer.CLOSING:
                 core.state = advance(core.state, Signal.EXPIRED) or core.state
-            case Timer.KEEP_ALIVE:
+            case Timer.KEEP_ALIVE if core.requests.open:
                 self.ping()
                 core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
             case Timer.PATH:
                 if core.challenge is not None and core.challenge.has_failed:
                     core.challenge = None
-            case Timer.ACK | Timer.PACING | Timer.MTU:
+            case Timer.ACK | Timer.PACING | Timer.MTU | Timer.KEEP_ALIVE:
                 pass  # being polled for transmission is all that is wanted
 
     def _on_loss_timer(self, *, now_ns: int) -> None:
@@ -421,6 +438,11 @@ class Connection:
         if core.recovery.loss_deadline_ns <= now_ns:
             self._settler.settle(core.recovery.on_time(path, now_ns=now_ns))
         elif core.recovery.probe_deadline_ns(path) <= now_ns:
+            oldest_ns = core.recovery.ledger.flight.runs[0].sent_ns
+            if core.state is State.OPEN and now_ns - oldest_ns >= self._idle_timeout_ns:
+                text = f"nothing was acknowledged for {self._idle_timeout_ns / 1e9:.0f} s"
+                self.close(Code.IDLE_TIMEOUT, text, now_ns=now_ns)
+                return
             path.loss.probes += 1
             self._outbound.probes_due = 2
             if path.loss.probes == BLACK_HOLE_PROBES:
@@ -432,6 +454,8 @@ class Connection:
 
     def _set_loss_timer(self) -> None:
         core = self._core
+        if core.state not in (State.OPENING, State.OPEN):
+            return  # nobody waits for an answer any more
         recovery = core.recovery
         deadline = recovery.loss_deadline_ns
         if deadline == NEVER or deadline == 0:
@@ -468,6 +492,7 @@ class Connection:
         for number in list(core.requests.open):
             core.requests.end(number)
         core.control.clear()
+        core.acks.stop()
         for timer in Timer:
             core.timers.stop(timer)
 

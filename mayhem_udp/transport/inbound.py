@@ -7,6 +7,7 @@ the peer breaks a rule; `connection` then closes. Never sends: it leaves frames 
 from collections import deque
 
 from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.limits import PATH_ANSWERS_MAX
 from mayhem_udp.transport import unpacking
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.events import BodyReceived, MessageReceived, RequestReset, TokenReceived
@@ -14,7 +15,7 @@ from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.path import PathCheck
 from mayhem_udp.transport.recovery import Outcome
 from mayhem_udp.transport.streams.bodies import BodySend
-from mayhem_udp.transport.streams.numbers import Kind, kind_of, request_of, sender_of
+from mayhem_udp.transport.streams.numbers import Kind, Side, kind_of, request_of, sender_of
 from mayhem_udp.wire.codec import Parameters, decode_frames, split_hello
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
 from mayhem_udp.wire.frames import (
@@ -51,7 +52,7 @@ class Inbound:
         self.peer_parameters: Parameters | None = None
         self.close: Close | None = None
         self.path_answer: PathCheck | None = None
-        self.answers: deque[PathResponse] = deque()
+        self.answers: deque[PathResponse] = deque(maxlen=PATH_ANSWERS_MAX)
         """Responses to challenges; not repeated when lost, the challenge is."""
 
     def handle(self, opened: Opened, *, now_ns: int) -> None:
@@ -61,10 +62,13 @@ class Inbound:
         stats.datagrams_received += opened.count
         stats.bytes_received += opened.total_bytes
         stats.batches_received += 1
-        if opened.header.type == DatagramType.DATA:
-            self._handle_data(opened, now_ns=now_ns)
-        else:
-            self._handle_each(opened, now_ns=now_ns)
+        match opened.header.type:
+            case DatagramType.DATA:
+                self._handle_data(opened, now_ns=now_ns)
+            case DatagramType.FRAMES | DatagramType.HELLO:
+                self._handle_each(opened, now_ns=now_ns)
+            case kind:
+                raise PeerError(f"a datagram is of the unknown type {kind}", code=Code.FRAME_MALFORMED)
         stats.duplicate_dropped = core.acks.duplicates
 
     # --- Bodies ------------------------------------------------------------------------------------
@@ -134,6 +138,8 @@ class Inbound:
                 self._take_message(frame)
             case MaxStream(stream_id, limit):
                 self._take_credit(stream_id, limit)
+            case MaxRequests() | Token() if core.side is Side.SERVER:
+                raise PeerError("a client said what only a server can", code=Code.STATE_ILLEGAL)
             case MaxRequests(limit):
                 core.requests.peer_limit = max(core.requests.peer_limit, limit)
             case ResetRequest(number, code, reason):

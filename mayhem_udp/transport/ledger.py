@@ -9,6 +9,7 @@ Never decides that something is lost (`loss`), nor what to send again (the owner
 from bisect import bisect_right
 from typing import Final, Protocol
 
+from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.wire.frames import Frame
 
 LOST_KEPT_MAX: Final = 4_096
@@ -30,7 +31,8 @@ class Run:
 
     Of a body: `length` bytes from `offset`, `chunk_bytes` in each datagram but the last.
     Of frames: `count` is 1 and `frames` holds what is to be repeated if it is lost.
-    `probe_bytes` is the size of a path MTU probe, else 0. The rest is the state of delivery at the
+    `probe_bytes` is the size of a path MTU probe, else 0. `told_largest` is the largest number named by an
+    ACK in it, -1 for none. The rest is the state of delivery at the
     time of sending (`delivery`), from which the rate is computed when it is acknowledged.
     """
 
@@ -52,6 +54,7 @@ class Run:
         "sent_before_bytes",
         "sent_bytes",
         "sent_ns",
+        "told_largest",
         "wire_bytes",
     )
 
@@ -68,6 +71,7 @@ class Run:
         length: int = 0,
         frames: tuple[Frame, ...] = (),
         probe_bytes: int = 0,
+        told_largest: int = -1,
     ) -> None:
         self.first = first
         self.count = count
@@ -79,6 +83,7 @@ class Run:
         self.length = length
         self.frames = frames
         self.probe_bytes = probe_bytes
+        self.told_largest = told_largest
         self.delivered_bytes = 0
         self.delivered_ns = 0
         self.first_sent_ns = 0
@@ -165,6 +170,11 @@ class RunList:
         firsts[low:high] = [each.first for each in kept]
         return taken
 
+    def holds(self, number: int) -> bool:
+        """Whether the datagram with this number is among them."""
+        index = bisect_right(self.firsts, number) - 1
+        return index >= 0 and number < self.runs[index].stop
+
     def drop_first(self, count: int) -> None:
         """Forget the `count` lowest runs."""
         del self.runs[:count], self.firsts[:count]
@@ -183,12 +193,13 @@ class Ledger:
         self.lost = RunList()
         self.in_flight_bytes = 0
         self.next_number = 0
-        self.skipped: int | None = None
-        """A number that was never sent: whoever acknowledges it is guessing."""
+        self.skipped = RangeSet()
+        """Numbers among those in flight that were never sent: whoever acknowledges them is guessing."""
 
     def skip_number(self) -> None:
         """Leave out the next number (RFC 9000 section 21.4, optimistic ACKs)."""
-        self.skipped = self.next_number
+        self.skipped.drop_below(self.flight.firsts[0] if self.flight.firsts else self.next_number)
+        self.skipped.add(self.next_number, self.next_number + 1)
         self.next_number += 1
 
     def sent(self, run: Run) -> None:

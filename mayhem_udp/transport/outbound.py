@@ -19,7 +19,7 @@ from mayhem_udp.transport.packing import Load, pack_data
 from mayhem_udp.transport.rhythm import AckRhythm
 from mayhem_udp.transport.state import State
 from mayhem_udp.transport.streams.bodies import BodySend
-from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
+from mayhem_udp.transport.streams.numbers import Kind, Side, request_of, stream_id
 from mayhem_udp.transport.timers import Timer
 from mayhem_udp.wire.codec import (
     HANDSHAKE_FRAME_OVERHEAD_BYTES,
@@ -50,6 +50,7 @@ class Outbound:
         "_answers",
         "_bodies",
         "_core",
+        "_elicited",
         "_mtu_next_ns",
         "_next_skip",
         "_rhythm",
@@ -64,6 +65,8 @@ class Outbound:
         """Bodies that may have something to send, in the order of their turns."""
         self._rhythm = AckRhythm()
         self._acks_alone = 0
+        self._elicited = -1
+        """The last datagram that asked only so that the peer says which ACKs it has seen."""
         self._next_skip = self._draw_skip()
         self._mtu_next_ns = 0
         self.probes_due = 0
@@ -180,8 +183,10 @@ class Outbound:
                 load.add(Ping())
         elif not load.wants_answer:
             self._acks_alone += 1
-            if self._acks_alone >= ELICIT_EVERY:
+            ledger = core.recovery.ledger
+            if self._acks_alone >= ELICIT_EVERY and not ledger.flight.holds(self._elicited):
                 self._acks_alone = 0
+                self._elicited = ledger.next_number
                 load.add(Ping())
 
     def _send(self, load: FrameLoad, *, now_ns: int) -> Transmit:
@@ -203,7 +208,12 @@ class Outbound:
         if load.wants_answer:
             self._enter(
                 Run(
-                    first=number, count=1, sent_ns=now_ns, wire_bytes=len(datagram), frames=tuple(load.repeat)
+                    first=number,
+                    count=1,
+                    sent_ns=now_ns,
+                    wire_bytes=len(datagram),
+                    frames=tuple(load.repeat),
+                    told_largest=load.told_largest,
                 ),
                 now_ns=now_ns,
             )
@@ -217,6 +227,8 @@ class Outbound:
             return True
         for run in self._core.recovery.ledger.flight.runs:
             if isinstance(run.body, BodySend):
+                if request_of(run.body.stream_id) not in self._core.requests.open:
+                    continue
                 run.body.on_lost(run.offset, min(run.length, run.chunk_bytes))
                 if run.body.wants_to_send():
                     self.wake(run.body)
@@ -323,6 +335,8 @@ class Outbound:
 
     def _mtu_probe(self, *, now_ns: int) -> Transmit | None:
         core = self._core
+        if core.path.mtu.raise_due(now_ns=now_ns):
+            core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
         size = core.path.mtu.wanted_probe_bytes()
         if not size or core.state is not State.OPEN or self._mtu_next_ns > now_ns:
             return None

@@ -27,12 +27,14 @@ CHALLENGES_MAX: Final = 4
 class Path:
     """Where the peer is, and how the network between behaves."""
 
-    __slots__ = ("address", "controller", "delivery", "loss", "mtu", "pacer", "rtt")
+    __slots__ = ("address", "controller", "delivery", "first_number", "loss", "mtu", "pacer", "rtt")
 
     def __init__(
         self, address: Address, settings: TransportSettings, *, ceiling_bytes: int, now_ns: int
     ) -> None:
         self.address = address
+        self.first_number = 0
+        """What has a lower number was sent over another path, and says nothing about this one."""
         self.rtt = RoundTrip()
         self.loss = LossDetector()
         self.delivery = Delivery()

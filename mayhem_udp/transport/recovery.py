@@ -5,8 +5,10 @@ controller of a path. Returns outcomes; who owns the bytes is told by `connectio
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.limits import ACK_PAIRS_MAX
 from mayhem_udp.transport.congestion.base import AckSample
 from mayhem_udp.transport.ledger import Ledger, Run
 from mayhem_udp.transport.path import Path
@@ -15,7 +17,9 @@ from mayhem_udp.units import US
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.frames import Ack
 
-LOST_KEPT_ROUND_TRIPS = 3
+CORRUPT_JUMP_MAX: Final = 1 << 31
+"""The count of damaged datagrams is 32 bits wide: more ahead than half of that is behind."""
+LOST_KEPT_ROUND_TRIPS: Final = 3
 """How long something declared lost may still turn out to have arrived."""
 
 
@@ -49,20 +53,13 @@ class Recovery:
     def on_ack(self, ack: Ack, path: Path, *, now_ns: int) -> Outcome:
         """Take an ACK. Raises `PeerError` when it names what was never sent."""
         ledger = self.ledger
-        ranges = ranges_of_ack(ack)
-        if ack.largest >= ledger.next_number:
-            raise PeerError("an ACK names a datagram that was never sent", code=Code.BAD_ACK)
-        skipped = ledger.skipped
-        if skipped is not None and any(start <= skipped < stop for start, stop in ranges):
-            raise PeerError("an ACK names a number that was skipped", code=Code.BAD_ACK)
+        ranges = self._checked(ack)
         prior_bytes = ledger.in_flight_bytes
         acked: list[Run] = []
         spurious: list[Run] = []
         for start, stop in ranges:
             acked += ledger.acknowledge(start, stop)
             spurious += ledger.acknowledge_lost(start, stop)
-        corrupt = (ack.corrupt - self._corrupt_seen) & 0xFFFFFFFF
-        self._corrupt_seen = ack.corrupt
         if not acked and not spurious:
             return NOTHING
         largest = max(ack.largest, path.loss.largest_acked)
@@ -72,9 +69,32 @@ class Recovery:
         for run in spurious:
             path.loss.on_spurious(run, path.rtt, now_ns=now_ns)
         lost, self.loss_deadline_ns = path.loss.detect(ledger, path.rtt, now_ns=now_ns)
+        corrupt = self._new_corrupt(ack)
         ledger.forget_lost_before(now_ns - LOST_KEPT_ROUND_TRIPS * path.rtt.smoothed_ns)
         self._report(path, acked + spurious, lost, rtt_ns, prior_bytes, corrupt, now_ns=now_ns)
         return Outcome(acked, lost, spurious)
+
+    def _checked(self, ack: Ack) -> list[tuple[int, int]]:
+        """The ranges of an ACK that an honest peer can have sent; raises `PeerError` for others."""
+        if len(ack.pairs) > 2 * ACK_PAIRS_MAX:
+            raise PeerError("an ACK names more ranges than fit in one", code=Code.LIMIT_EXCEEDED)
+        if ack.largest >= self.ledger.next_number:
+            raise PeerError("an ACK names a datagram that was never sent", code=Code.BAD_ACK)
+        ranges = ranges_of_ack(ack)
+        if not ranges or ranges[0][1] != ack.largest + 1:
+            raise PeerError("an ACK does not name its largest number", code=Code.BAD_ACK)
+        skipped = self.ledger.skipped
+        if skipped and any(True for start, stop in ranges for _ in skipped.overlap(start, stop)):
+            raise PeerError("an ACK names a number that was skipped", code=Code.BAD_ACK)
+        return ranges
+
+    def _new_corrupt(self, ack: Ack) -> int:
+        """How many more arrived damaged than was known; none where a later ACK has come first."""
+        new = (ack.corrupt - self._corrupt_seen) & 0xFFFFFFFF
+        if new > CORRUPT_JUMP_MAX:
+            return 0
+        self._corrupt_seen = ack.corrupt
+        return new
 
     def on_time(self, path: Path, *, now_ns: int) -> Outcome:
         """Look for losses that time alone reveals."""
@@ -91,7 +111,7 @@ class Recovery:
 
     def _sample_rtt(self, ack: Ack, acked: list[Run], path: Path, *, now_ns: int) -> int | None:
         for run in acked:
-            if run.first <= ack.largest < run.stop:
+            if run.first <= ack.largest < run.stop and run.first >= path.first_number:
                 delay_ns = min(ack.delay_us * US, self._ack_delay_max_ns)
                 return path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
         return None
@@ -107,9 +127,16 @@ class Recovery:
         *,
         now_ns: int,
     ) -> None:
-        """Tell the controller. Lost MTU probes are no sign of anything and are left out."""
+        """Tell the controller. Lost MTU probes are no sign of anything and are left out.
+
+        So is what was sent over another path (RFC 9002 section 7, RFC 9000 section 9.4).
+        """
         delivery, rtt = path.delivery, path.rtt
-        real_lost = [run for run in lost if not run.probe_bytes]
+        real_lost = [run for run in lost if not run.probe_bytes and run.first >= path.first_number]
+        if path.first_number:
+            acked = [run for run in acked if run.first >= path.first_number]
+            if not acked and not real_lost:
+                return
         lost_bytes = sum(run.wire_bytes for run in real_lost)
         delivery.lost_bytes += lost_bytes
         newest = delivery.on_acked(acked, now_ns=now_ns) if acked else None

@@ -57,6 +57,8 @@ class Settler:
             touched.add(request_of(run.body.stream_id))
         elif run.probe_bytes:
             core.path.mtu.on_acked(run.probe_bytes)
+        if run.told_largest >= 0:
+            core.acks.on_ack_seen(run.told_largest)
         for frame in run.frames:
             match frame:
                 case Stream(number, offset, data):

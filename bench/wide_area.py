@@ -1,0 +1,230 @@
+"""Wide-area links: goodput as a share of what each link can carry.
+
+Owns the rows of that table, their links and the shares that are asked for, and the measurement of our own
+command line over one of them. The peers' are in `peers`. Run it alone with
+
+    python -m bench.wide_area --row 'loss 10%' --seconds 20
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench import own
+from bench.files import mismatch, random_file, scratch_folder
+from bench.links import SERVER_HOST, Link, Net, inside, standing
+from bench.processes import ProgramError, end_with_cleanup_on_signals, program, run
+from bench.runs import Run
+from bench.traces import Trace
+
+TABLE: Final = "wide area"
+PATIENCE: Final = 3.0
+"""A transfer may take so many times as long as the link needs."""
+STARTUP_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One link of the table."""
+
+    name: str
+    link: Link
+    share_min: float
+    """What part of the link's capacity has to be reached."""
+    is_limited_by_emulator: bool = False
+    """The link's rate is what bare datagrams carry over the emulator in the same run."""
+
+
+def _rows() -> tuple[Row, ...]:
+    def broadband(**more: object) -> Link:
+        return Link(rate_mbit=100, rtt_ms=50, **more)  # type: ignore[arg-type]  # fields by name, checked at run time
+
+    losses = [
+        (0.0, 0.90),
+        (0.001, 0.90),
+        (0.01, 0.90),
+        (0.05, 0.90),
+        (0.10, 0.90),
+        (0.20, 0.90),
+        (0.30, 0.90),
+    ]
+    return (
+        *(Row(f"loss {100 * loss:.4g}%", broadband(loss=loss), share) for loss, share in losses),
+        Row("loss 50%", broadband(loss=0.5), 0.80),
+        *(
+            Row(f"gigabit, loss {100 * loss:.4g}%", Link(rate_mbit=1_000, rtt_ms=100, loss=loss), 0.85, True)
+            for loss in (0.0, 0.001, 0.01)
+        ),
+        *(
+            Row(f"satellite, loss {100 * loss:.4g}%", Link(rate_mbit=10, rtt_ms=600, loss=loss), 0.85)
+            for loss in (0.0, 0.02)
+        ),
+        Row("queue of 25 packets", Link(rate_mbit=10, rtt_ms=30, queue_packets=25), 0.90),
+        Row("bursts of 5", broadband(loss=0.05, burst=5), 0.85),
+        Row("bursts of 20", broadband(loss=0.05, burst=20), 0.85),
+        Row("jitter 10 ms", broadband(jitter_ms=10), 0.85),
+        Row("corruption 1%", broadband(corrupt=0.01), 0.85),
+        Row("MTU 1280", broadband(mtu=1_280), 0.85),
+        Row("queue 0.2 BDP", broadband(queue_bdp=0.2), 0.85),
+        Row("queue 5 BDP", broadband(queue_bdp=5.0), 0.85),
+        Row("asymmetric 10:1", broadband(down_rate_mbit=10), 0.85),
+        Row("5 to 100 Mbit/s", Link(rate_mbit=5, other_rate_mbit=100, alternate_s=4, rtt_ms=50), 0.75),
+        Row("blackouts", broadband(blackout=(5.0, 2.0, 7.0)), 0.75),
+    )
+
+
+ROWS: Final = {row.name: row for row in _rows()}
+
+
+def measure_own(
+    row: Row, *, seconds: float, seed: int, verb: str = "put", settings: dict[str, object] | None = None
+) -> Run:
+    """Our daemon and command line over one link, once; what failed is told in the run."""
+    settings = {"transport.datagram_max": row.link.mtu - own.HEADERS_BYTES, **(settings or {})}
+    link = row.link if verb == "put" else row.link.reversed()
+    try:
+        with scratch_folder() as scratch, standing(link, seed=seed) as net:
+            carried_bps = carried_by(net) if row.is_limited_by_emulator else None
+            capacity_bps = row.link.capacity_bps(overhead_bytes=own.OVERHEAD_BYTES, carried_bps=carried_bps)
+            size = int(capacity_bps * seconds / 8)
+            return _transfer(row, net, scratch, size, capacity_bps, seed=seed, verb=verb, settings=settings)
+    except ProgramError as error:
+        return Run(table=TABLE, row=row.name, system="mayhem", error=str(error), seed=seed)
+
+
+def _transfer(
+    row: Row,
+    net: Net,
+    scratch: Path,
+    size: int,
+    capacity_bps: float,
+    *,
+    seed: int,
+    verb: str,
+    settings: dict[str, object],
+) -> Run:
+    timeout_s = PATIENCE * size * 8 / capacity_bps + STARTUP_S
+    with own.daemon(scratch, host=SERVER_HOST, namespace=net.server, settings=settings) as server:
+        here, there = scratch / "data", server.root / "data"
+        source, target = (here, there) if verb == "put" else (there, here)
+        digest = random_file(source, size, seed=seed)
+        words = ("put", here, f"{server.url}data") if verb == "put" else ("get", f"{server.url}data", here)
+        before_s = server.program.cpu_s()
+        ended = own.mayhem(
+            scratch,
+            *(*words, "--json", "--no-progress"),
+            namespace=net.client,
+            settings=settings,
+            timeout_s=timeout_s,
+        )
+        cpu_s = ended.cpu_s + server.program.cpu_s() - before_s
+        memory_bytes = max(ended.memory_max_bytes, server.program.memory_max_bytes())
+        arrived = own.arrived_bytes(target.parent) if ended.trouble else 0
+        error = ended.trouble or mismatch(target, size=size, sha256=digest) or ""
+        if ended.trouble:
+            error += f" ({arrived / 1e6:.1f} of {size / 1e6:.1f} MB had arrived)"
+        figures = {"capacity_bps": capacity_bps, "emulator_cpu_s": net.emulator_cpu_s()}
+        figures |= _told(own.results(ended)) | queue_figures(net)
+        if not error:
+            figures["share"] = size * 8 / ended.wall_s / capacity_bps
+        return Run(
+            table=TABLE,
+            row=row.name,
+            system="mayhem" if verb == "put" else f"mayhem {verb}",
+            seconds=ended.wall_s,
+            bytes=0 if error else size,
+            cpu_s=cpu_s,
+            memory_bytes=memory_bytes,
+            figures=figures,
+            error=error,
+            seed=seed,
+        )
+
+
+def _told(results: list[dict[str, object]]) -> dict[str, float]:
+    """What our command says of the transfer itself."""
+    names = ("datagrams_sent", "datagrams_received", "retransmitted", "corrupt_dropped", "loss", "srtt_ms")
+    told = results[0] if results else {}
+    return {f"told_{name}": float(str(told[name])) for name in (*names, "seconds") if name in told}
+
+
+def queue_figures(net: Net) -> dict[str, float]:
+    """The queue that was built on the way up, in milliseconds."""
+    trace = Trace.read(net.trace)
+    if not trace or net.link.alternate_s:
+        return {}
+    queue_ms = trace.queue_ms(rate_mbit=net.link.rate_mbit)
+    return {
+        "queue_ms_mean": float(np.mean(queue_ms)),
+        "queue_ms_p95": float(np.percentile(queue_ms, 95)),
+        "queue_ms_max": float(np.max(queue_ms)),
+    }
+
+
+def carried_by(net: Net, *, seconds: float = 3.0) -> float:
+    """Bits of IP packets a second that bare datagrams of iperf3 carry over this link."""
+    payload = net.link.mtu - own.HEADERS_BYTES
+    with program(inside(net.server, ["iperf3", "-s", "-1", "--forceflush"])) as server:
+        server.wait_until(lambda it: "listening" in it.stdout(), what="iperf3 does not listen")
+        options = ["-u", "-b", f"{net.link.rate_mbit}M", "-l", str(payload), "-t", str(seconds), "-J"]
+        ended = run(inside(net.client, ["iperf3", "-c", SERVER_HOST, *options]), timeout_s=seconds + 20)
+    if ended.trouble:
+        raise ProgramError(f"iperf3: {ended.trouble}")
+    return _received_bps(ended.stdout) * net.link.mtu / payload / (1 - net.link.loss)
+
+
+def _received_bps(report: str) -> float:
+    total = json.loads(report)["end"]["sum"]
+    return float(total["bits_per_second"]) * (1 - float(total["lost_percent"]) / 100)
+
+
+def main() -> int:
+    """Measure one row, or all, and print what came out."""
+    parser = argparse.ArgumentParser(prog="python -m bench.wide_area", description=__doc__)
+    parser.add_argument(
+        "--row", action="append", choices=ROWS, help="a row; may be given again; without: all"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long the link would take")
+    parser.add_argument("--verb", choices=("put", "get"), default="put")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", dest="settings")
+    arguments = parser.parse_args()
+    end_with_cleanup_on_signals()
+    settings: dict[str, object] = dict(text.split("=", 1) for text in arguments.settings)
+    for name in arguments.row or ROWS:
+        for number in range(arguments.repeat):
+            found = measure_own(
+                ROWS[name],
+                seconds=arguments.seconds,
+                seed=arguments.seed + number,
+                verb=arguments.verb,
+                settings=settings,
+            )
+            print(line_of(found, ROWS[name]), flush=True)
+    return 0
+
+
+def line_of(found: Run, row: Row) -> str:
+    """One measurement as a line."""
+    if found.error:
+        return f"{row.name:24} FAILED {found.error}"
+    share = found.figures["share"]
+    verdict = "ok" if share >= row.share_min else f"MISSED, {row.share_min:.2f} asked"
+    queue = found.figures.get("queue_ms_p95")
+    return (
+        f"{row.name:24} {found.goodput_bps / 1e6:7.2f} Mbit/s  share {share:.3f}  {found.seconds:6.2f} s  "
+        f"CPU {found.cpu_s:5.2f} s  memory {found.memory_bytes / 1e6:4.0f} MB  "
+        + (f"queue p95 {queue:.0f} ms  " if queue is not None else "")
+        + f"sent again {found.figures.get('told_retransmitted', 0):.0f} of "
+        f"{found.figures.get('told_datagrams_sent', 0):.0f}  {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

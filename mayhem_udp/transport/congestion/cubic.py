@@ -4,8 +4,6 @@ Every loss counts as congestion, once a round trip: it is what TCP does, so it s
 does, and like TCP it starves where packets are lost by chance.
 """
 
-# ruff: noqa: ARG002  # controllers are told more than each of them needs
-
 from typing import Final
 
 from mayhem_udp.transport.congestion.base import AckSample, Rates

@@ -4,8 +4,6 @@ Takes nothing for congestion, so it must never be let loose on a link that other
 bounds what is unacknowledged; while ACKs come back at all it never is what holds the rate.
 """
 
-# ruff: noqa: ARG002  # controllers are told more than each of them needs
-
 from typing import Final
 
 from mayhem_udp.limits import ACK_DELAY_MAX_NS, RTT_INITIAL_NS

@@ -115,7 +115,7 @@ class Queue:
 
 
 class Losses:
-    """Random loss with a mean and a mean length of its bursts (Gilbert–Elliott)."""
+    """Random loss with a mean and a mean length of its bursts (Gilbert-Elliott)."""
 
     def __init__(self, rng: Random, share: float, burst: float) -> None:
         self._random = rng.random

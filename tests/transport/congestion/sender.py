@@ -103,9 +103,10 @@ class Flow:
         self.pacer = Pacer(now_ns=now_ns)
         self._send()
 
-    def _wake(self) -> None:
-        self._wake_ns = -1
-        self._send()
+    def _wake(self, armed_ns: int) -> None:
+        if armed_ns == self._wake_ns:  # else an earlier one has taken its place
+            self._wake_ns = -1
+            self._send()
 
     def _send(self) -> None:
         now_ns, size, controller, pacer = self.simulation.now_ns, self.size, self.controller, self.pacer
@@ -142,7 +143,7 @@ class Flow:
     def _wake_at(self, when_ns: int) -> None:
         if self._wake_ns < 0 or when_ns < self._wake_ns:
             self._wake_ns = when_ns
-            self.simulation.at(when_ns, self._wake)
+            self.simulation.at(when_ns, self._wake, when_ns)
 
     def _burst(self, count: int) -> None:
         simulation = self.simulation

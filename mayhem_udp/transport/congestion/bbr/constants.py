@@ -6,7 +6,7 @@ the reason; `docs/congestion.md` tells the whole story.
 
 from typing import Final
 
-from mayhem_udp.units import KIB, MS, SECOND
+from mayhem_udp.units import MS, SECOND
 
 # --- Gains ----------------------------------------------------------------------------------------
 STARTUP_PACING_GAIN: Final = 2.77
@@ -17,12 +17,28 @@ DRAIN_PACING_GAIN: Final = 0.5
 """Empties within a round trip what startup has queued (draft 2.4)."""
 UP_PACING_GAIN: Final = 1.25
 """Probing for more (draft 5.3.3.4)."""
+UP_PACING_GAIN_GROWING: Final = 2.0
+UP_GROWTH: Final = 1.1
+"""Ours: ... and twice the estimate while a round trip has brought a tenth more."""
+UP_ROUNDS: Final = 2
+"""Ours: so many round trips without growth end the probe; the draft waits for a queue or losses."""
 UP_WINDOW_GAIN: Final = 2.25
+"""Draft 5.3.3.4."""
 DOWN_PACING_GAIN: Final = 0.8
 """Ours, 0.9 in the draft: one round trip of it takes off what one of UP has put on, so that every
 cycle sees the empty path: its round trip, and its losses when nothing is congested."""
 PACING_MARGIN: Final = 0.99
 """One percent under the estimate, on average (draft 5.6.2)."""
+
+DOWN_ROUNDS_MAX: Final = 4
+DRAIN_ROUNDS_MAX: Final = 3
+"""Longer than this it is not our queue that stands there (draft 5.3.2 has 3 for DRAIN)."""
+RESUME_PACING_GAIN: Final = 0.5
+RESUME_WINDOW_GAIN: Final = 1.0
+RESUME_ROUNDS: Final = 2
+"""Ours: after an outage, for so many round trips."""
+RESUME_BLIND_ROUNDS: Final = 3
+"""Ours: losses seen in these are the outage's."""
 
 # --- Windows --------------------------------------------------------------------------------------
 INITIAL_WINDOW_DATAGRAMS: Final = 32
@@ -37,17 +53,6 @@ WINDOW_MIN_DATAGRAMS: Final = 4
 WINDOW_MIN_QUANTA: Final = 4
 """Bursts that must fit in the window: one being sent, one on its way, one being received, one more.
 On loopback this, not the bandwidth-delay product, is what is in flight (draft 5.5.7)."""
-
-# --- Bursts ---------------------------------------------------------------------------------------
-QUANTUM_NS: Final = 1 * MS
-"""A burst is a millisecond's worth (draft 5.6.3) ..."""
-QUANTUM_MAX_BYTES: Final = 64 * KIB
-"""... but no more than this, the most that segmentation offload takes in one call,"""
-FAST_BPS: Final = 2_000_000_000
-FAST_QUANTUM_MAX_BYTES: Final = 256 * KIB
-"""except at more than `FAST_BPS`, where the cost of a burst begins to count."""
-SLOW_BPS: Final = 1_200_000
-"""Slower than this, a burst is one datagram; else at least two (Linux tcp_bbr.c)."""
 
 # --- Filters --------------------------------------------------------------------------------------
 RTT_MIN_WINDOW_NS: Final = 10 * SECOND
@@ -73,6 +78,8 @@ HEADROOM: Final = 0.15
 FULL_GROWTH: Final = 1.25
 FULL_ROUNDS: Final = 3
 """Startup is over after so many round trips with less growth (draft 5.3.1.2)."""
+STARTUP_QUEUE_RTT_SHARE: Final = 1 / 4
+"""Ours: a queue of this share of the round trip beyond jitter ends startup."""
 QUEUE_RTT_SHARE: Final = 1 / 8
 QUEUE_MIN_NS: Final = 2 * MS
 QUEUE_QUANTA: Final = 2
@@ -85,3 +92,6 @@ PROBE_WAIT_ROUNDS: Final = 4
 """Ours: the time from one probe to the next, 2 to 3 s in the draft (5.3.3.5), is as short as this
 so that a link whose rate changes every few seconds is used; the longer of both, up to a quarter more
 by chance."""
+CROWD_NS: Final = 750 * MS
+CROWD_RTTS: Final = 10
+"""Ours: a queue that has stood for so long, the longer of both, is kept by others."""

@@ -1,109 +1,114 @@
-"""proto"""
+"""The controller: from the model and the phase to a rate, a window and a burst.
 
-from mayhem_udp.transport.congestion.bbr.constants import *
-from mayhem_udp.transport.congestion.bbr.model import INFINITE, PathModel
-from mayhem_udp.transport.congestion.bbr.phases import *
+Owns these three and the succession of phases. What is known of the path is the model's, and when a
+phase is over is its own.
+"""
+
+from mayhem_udp.transport.congestion.base import AckSample, Rates
+from mayhem_udp.transport.congestion.bbr.constants import (
+    INITIAL_BURST_DATAGRAMS,
+    INITIAL_RTT_NS,
+    INITIAL_WINDOW_DATAGRAMS,
+    PACING_MARGIN,
+    STARTUP_PACING_GAIN,
+    WINDOW_MIN_DATAGRAMS,
+    WINDOW_MIN_QUANTA,
+)
+from mayhem_udp.transport.congestion.bbr.model import PathModel
+from mayhem_udp.transport.congestion.bbr.phases import PHASES, Phase, State
+from mayhem_udp.transport.congestion.bursts import quantum_bytes
+from mayhem_udp.units import BITS_PER_BYTE, SECOND
 
 
 class Bbr:
-    def __init__(self, *, max_datagram_bytes, rates, now_ns):
-        self.model = m = PathModel(datagram_bytes=max_datagram_bytes, now_ns=now_ns)
-        self.rates = rates
-        self.crowded = False
-        self.probe_round = 0
-        self.window = float(INITIAL_WINDOW_DATAGRAMS * max_datagram_bytes)
-        self.initial = self.window
-        self.pacing = STARTUP_PACING_GAIN * self.window * SECOND / INITIAL_RTT_NS
-        self.send_quantum_bytes = INITIAL_BURST_DATAGRAMS * max_datagram_bytes
-        self.phase = Startup(m, None, self)
-        self.log = None
+    """The controller of one path; rates in bytes a second within."""
+
+    __slots__ = ("_initial_bytes", "_model", "_pacing", "_phase", "_quantum", "_rates", "_window")
+
+    def __init__(self, *, max_datagram_bytes: int, rates: Rates, now_ns: int) -> None:
+        self._rates = rates
+        self._model = PathModel(datagram_bytes=max_datagram_bytes, now_ns=now_ns)
+        self._initial_bytes = INITIAL_WINDOW_DATAGRAMS * max_datagram_bytes
+        self._window = float(self._initial_bytes)
+        self._pacing = STARTUP_PACING_GAIN * self._window * SECOND / INITIAL_RTT_NS
+        self._quantum = INITIAL_BURST_DATAGRAMS * max_datagram_bytes
+        self._phase: Phase = PHASES[State.STARTUP](self._model)
 
     @property
-    def window_bytes(self):
-        return int(self.window)
+    def window_bytes(self) -> int:
+        return int(self._window)
 
     @property
-    def pacing_rate_bps(self):
-        return self.rates.capped(int(self.pacing * 8))
+    def pacing_rate_bps(self) -> int:
+        return self._rates.capped(int(self._pacing * BITS_PER_BYTE))
 
-    def on_sent(self, *, now_ns, sent_bytes, in_flight_bytes):
-        pass
+    @property
+    def send_quantum_bytes(self) -> int:
+        return self._quantum
 
-    def on_app_limited(self, *, now_ns):
-        pass
+    @property
+    def state(self) -> State:
+        """For logs and plots."""
+        return self._phase.state
 
-    def on_persistent_congestion(self, *, now_ns):
-        if self.phase.name != "outage":
-            self.phase = Outage(self.model, None, self)
-            self.window = WINDOW_MIN_DATAGRAMS * self.model.datagram_bytes
+    @property
+    def model(self) -> PathModel:
+        """What is known of the path; for logs and plots."""
+        return self._model
 
-    def on_datagram_bytes(self, size):
-        self.model.datagram_bytes = size
+    def on_sent(self, *, now_ns: int, sent_bytes: int, in_flight_bytes: int) -> None:
+        """Nothing follows from it: samples carry what was known when they were sent."""
 
-    def on_ack(self, s):
-        m = self.model
-        m.update(s)
-        if (
-            m.queue.is_stale(now_ns=m.now_ns)
-            and self.phase.name not in ("probe_rtt", "outage", "resume")
-            and m.full_reached
-        ):
-            self.phase = ProbeRtt(m, s, self)
-        k = self.phase.next(m, s)
-        if k:
-            self.phase = k(m, s, self)
-            if self.log is not None:
-                self.log.append(
-                    (
-                        m.now_ns / 1e9,
-                        self.phase.name,
-                        m.rate * 8 / 1e6,
-                        m.queue.delay_ns / 1e6,
-                        m.random_loss.share,
-                    )
-                )
-        self.controls(s)
+    def on_app_limited(self, *, now_ns: int) -> None:
+        """Nothing follows from it: samples say themselves that they are limited."""
 
-    def controls(self, s):
-        m = self.model
-        p = self.phase
-        if not m.bandwidth.rate:
-            return
-        rate = p.pacing_gain * m.rate * PACING_MARGIN
-        if m.full_reached or rate > self.pacing:
-            self.pacing = rate
-        r = self.pacing * 8
-        if r < SLOW_BPS:
-            q = m.datagram_bytes
-        else:
-            q = max(
-                min(
-                    self.pacing * QUANTUM_NS / SECOND,
-                    FAST_QUANTUM_MAX_BYTES if r > FAST_BPS else QUANTUM_MAX_BYTES,
-                ),
-                2 * m.datagram_bytes,
-            )
-        self.send_quantum_bytes = m.quantum_bytes = int(q)
+    def on_persistent_congestion(self, *, now_ns: int) -> None:
+        """The path is gone; what was learned of it is kept for its return."""
+        if self._phase.state is not State.OUTAGE:
+            self._enter(State.OUTAGE)
+            self._window = float(WINDOW_MIN_DATAGRAMS * self._model.datagram_bytes)
+
+    def on_datagram_bytes(self, size: int) -> None:
+        self._model.datagram_bytes = size
+
+    def on_ack(self, sample: AckSample) -> None:
+        """Learn, change the phase where it is over, and set rate, burst and window."""
+        model = self._model
+        model.window_bytes = self._window
+        model.on_ack(sample)
+        if model.full_reached and self._phase.may_look and model.queue.is_stale(now_ns=model.now_ns):
+            self._enter(State.PROBE_RTT)
+        following = self._phase.next_state(sample)
+        if following is not None:
+            self._enter(following)
+        if model.bandwidth.rate:
+            self._set_pacing()
+            self._set_window(sample)
+
+    def _enter(self, state: State) -> None:
+        self._phase = PHASES[state](self._model)
+
+    def _set_pacing(self) -> None:
+        """Draft sections 5.6.2 and 5.6.3. Until the path was full once, the rate only grows."""
+        model = self._model
+        rate = self._phase.pacing_gain * model.rate * PACING_MARGIN
+        if model.full_reached or rate > self._pacing:
+            self._pacing = rate
+        rate_bps = int(self._pacing * BITS_PER_BYTE)
+        self._quantum = model.quantum_bytes = quantum_bytes(rate_bps, datagram_bytes=model.datagram_bytes)
+
+    def _set_window(self, sample: AckSample) -> None:
+        """Draft section 5.6.4: grow with what is acknowledged, up to the target; congestion bounds it."""
+        model, phase = self._model, self._phase
+        floor = WINDOW_MIN_DATAGRAMS * model.datagram_bytes
         target = max(
-            p.window_gain * m.bdp_bytes + m.aggregation.extra_bytes,
-            WINDOW_MIN_QUANTA * q,
-            WINDOW_MIN_DATAGRAMS * m.datagram_bytes,
+            phase.window_gain * model.bdp_bytes + model.aggregation.extra_bytes,
+            WINDOW_MIN_QUANTA * self._quantum,
+            floor,
         )
-        acked = s.acked_bytes / (1 - m.random_loss.share)
-        if m.full_reached:
-            self.window = min(self.window + acked, target)
-        elif self.window < target or s.delivered_bytes < self.initial:
-            self.window += acked
-        cap = INFINITE
-        if p.name in ("cruise", "probe_rtt"):
-            cap = m.in_flight_with_headroom()
-        elif p.name not in ("startup", "drain"):
-            cap = m.in_flight_high
-        cap = min(cap, m.in_flight_low)
-        if p.name == "probe_rtt":
-            cap = min(cap, max(m.bdp_bytes * PROBE_RTT_WINDOW_GAIN, WINDOW_MIN_QUANTA * q))
-        self.window = max(min(self.window, cap), WINDOW_MIN_DATAGRAMS * m.datagram_bytes)
-
-    def snapshot(self):
-        m = self.model
-        return dict(phase=self.phase.name, rate=m.rate, loss=m.random_loss.share, queue=m.queue.delay_ns)
+        acked = sample.acked_bytes / (1 - model.random_loss.share)
+        if model.full_reached:
+            self._window = min(self._window + acked, target)
+        elif self._window < target or sample.delivered_bytes < self._initial_bytes:
+            self._window += acked
+        self._window = max(min(self._window, phase.in_flight_limit_bytes), floor)

@@ -41,6 +41,8 @@ class PathModel:
         self.in_flight_low = INFINITE
         self.rate_low = INFINITE
         self.probed_ns = now_ns
+        self.probed_round = 0
+        self.window_bytes = 0.0
         self.delivered_rate = 0.0
         self.excess_loss = False
         self.app_limited = False
@@ -60,7 +62,7 @@ class PathModel:
     def bdp_bytes(self) -> float:
         return self.rate * self.queue.rtt_min_ns / SECOND
 
-    def update(self, sample: AckSample) -> None:
+    def on_ack(self, sample: AckSample) -> None:
         now_ns = self.now_ns = sample.now_ns
         self.in_flight_bytes = sample.in_flight_bytes
         self.round_start = self.epoch_end = False
@@ -128,6 +130,7 @@ class PathModel:
         if self.full_reached:
             self.random_loss.on_quiet_round(loss, datagrams, speed=speed)
 
+    @property
     def fair_rate(self) -> float:
         """What the path carried of ours over the last epoch, as sent."""
         return self.delivered_rate / (1 - self.random_loss.share)
@@ -136,15 +139,29 @@ class PathModel:
     def has_congestive_loss(self) -> bool:
         return self.excess_loss and self.queue.stands
 
-    def lower_short_term(self, window_bytes: float) -> None:
-        latest = self.fair_rate()
+    def lower_short_term(self) -> None:
+        latest = self.fair_rate
         rate = min(self.rate_low, self.bandwidth.rate)
         self.rate_low = max(latest, BETA * rate)
-        volume = min(self.in_flight_low, window_bytes)
+        volume = min(self.in_flight_low, self.window_bytes)
         self.in_flight_low = max(self.rate_low * self.queue.rtt_min_ns / SECOND, BETA * volume)
 
     def reset_short_term(self) -> None:
         self.rate_low = self.in_flight_low = INFINITE
 
+    @property
     def in_flight_with_headroom(self) -> float:
         return self.in_flight_high * (1 - HEADROOM)
+
+    def on_probed(self) -> None:
+        """A probe for bandwidth is over."""
+        self.probed_ns = self.now_ns
+        self.probed_round = self.rounds
+
+    def on_looked(self) -> None:
+        """A look at the empty path is over: whoever queued before it may have left."""
+        self.queue.stands_since_ns = self.probed_ns = self.now_ns
+
+    def want_probe(self) -> None:
+        """Let the next probe come as soon as it may."""
+        self.probed_ns = 0

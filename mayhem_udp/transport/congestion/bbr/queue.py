@@ -81,7 +81,17 @@ class Queue:
             self._ceilings = [self.recent_ns, self._ceilings[0]]
 
     @property
-    def is_quiet(self):
+    def is_empty(self) -> bool:
+        """Whether the newest sample has come over an empty path, as far as one can tell."""
+        return self.latest_ns <= self.allowed_ns // 2
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the newest sample has queued."""
+        return self.latest_ns > self.allowed_ns
+
+    @property
+    def is_quiet(self) -> bool:
         return not self.stands and max(self._ceilings) > 1.5 * self.allowed_ns
 
     def is_stale(self, *, now_ns: int) -> bool:

@@ -1,0 +1,54 @@
+"""CRUISE: send at the estimated bandwidth, watch for congestion, and wait for the next probe.
+
+As the draft's ProbeBW_CRUISE (section 5.3.3.2), with one addition: a queue that stands over a round
+trip is taken off at once (TRIM).
+"""
+
+from mayhem_udp.transport.congestion.base import AckSample
+from mayhem_udp.transport.congestion.bbr.constants import (
+    CROWD_NS,
+    CROWD_RTTS,
+    PROBE_WAIT_NS,
+    PROBE_WAIT_ROUNDS,
+)
+from mayhem_udp.transport.congestion.bbr.phases.phase import Phase, State
+
+
+class Cruise(Phase):
+    """The usual state."""
+
+    __slots__ = ()
+
+    state = State.CRUISE
+
+    @property
+    def in_flight_limit_bytes(self) -> float:
+        model = self._model
+        return min(model.in_flight_with_headroom, model.in_flight_low)
+
+    def next_state(self, sample: AckSample) -> State | None:
+        model = self._model
+        if self._is_probe_due():
+            return State.REFILL
+        if not model.epoch_end or model.app_limited:
+            return None
+        if model.has_congestive_loss:
+            model.lower_short_term()
+        if model.queue.stands and self.rounds >= 1 and not self._is_crowded():
+            model.bandwidth.lower(model.fair_rate)
+            return State.TRIM
+        return None
+
+    def _is_probe_due(self) -> bool:
+        model = self._model
+        wait_ns = PROBE_WAIT_NS + (model.probed_ns >> 10) % (PROBE_WAIT_NS // 4)
+        return (
+            model.now_ns - model.probed_ns > wait_ns
+            and self.rounds >= 1
+            and model.rounds - model.probed_round >= PROBE_WAIT_ROUNDS
+        )
+
+    def _is_crowded(self) -> bool:
+        """Whether others keep the queue standing: giving way then only feeds them."""
+        queue = self._model.queue
+        return self._model.now_ns - queue.stands_since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)

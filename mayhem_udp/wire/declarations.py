@@ -11,6 +11,8 @@ from typing import Final
 
 from construct import (
     Array,
+    BitsInteger,
+    BitStruct,
     Bytes,
     Const,
     GreedyBytes,
@@ -100,6 +102,9 @@ BODIES: Final = {
     DatagramType.DATA: DATA,
     DatagramType.RESET: RESET,
 }
+
+STREAM_ID: Final = BitStruct("request" / BitsInteger(30), "kind" / BitsInteger(1), "sender" / BitsInteger(1))
+"""The bits of a stream's number; `transport.streams.numbers` says what they mean."""
 
 # --- The frames ---------------------------------------------------------------------------------------
 

@@ -4,6 +4,9 @@ The bytes are declared in `declarations`; `codec` is the door between the two.
 """
 
 from dataclasses import dataclass
+from typing import Any, Final
+
+from mayhem_udp.wire.declarations import FrameType
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,19 @@ Frame = (
     | Token
     | AckFrequency
 )
+
+VALUES: Final[dict[FrameType, type[Any]]] = {
+    FrameType.PING: Ping,
+    FrameType.ACK: Ack,
+    FrameType.STREAM: Stream,
+    FrameType.MAX_STREAM: MaxStream,
+    FrameType.MAX_REQUESTS: MaxRequests,
+    FrameType.RESET_REQUEST: ResetRequest,
+    FrameType.PATH_CHALLENGE: PathChallenge,
+    FrameType.PATH_RESPONSE: PathResponse,
+    FrameType.CLOSE: Close,
+    FrameType.HANDSHAKE: Handshake,
+    FrameType.TOKEN: Token,
+    FrameType.ACK_FREQUENCY: AckFrequency,
+}
+"""The value of each type; padding has none."""

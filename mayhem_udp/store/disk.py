@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import Final, Protocol
 
@@ -56,7 +57,7 @@ class Disk(Protocol):
         """A folder by its path, as the user gave it: links in it are followed."""
 
     def make_root(self, path: str) -> None:
-        """Make the folder at `path`, and those above it, where they are missing."""
+        """Make the folder at `path`, and those above it, where they are missing: on the device, too."""
 
     def open_path(self, path: str, /) -> int:
         """A file of the user's own for reading, by its path; links are followed, nothing is waited for."""
@@ -159,7 +160,21 @@ class RealDisk:
 
     @staticmethod
     def make_root(path: str) -> None:
-        os.makedirs(path, exist_ok=True)
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+            return
+        except FileNotFoundError:
+            above = os.path.dirname(path.rstrip("/"))
+            if not above:
+                raise
+            RealDisk.make_root(above)
+            RealDisk.make_root(path)
+            return
+        with suppress(PermissionError):  # a folder that may be written to but not read cannot be waited for
+            _sync_path(os.path.join(path, os.pardir))
 
     @staticmethod
     def open_folder(folder: int, name: bytes) -> int:
@@ -201,14 +216,20 @@ class RealDisk:
 
     @staticmethod
     def entries(folder: int) -> Iterator[tuple[bytes, Kind]]:
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                kind = Kind.OTHER
-                if entry.is_file(follow_symlinks=False):
-                    kind = Kind.FILE
-                elif entry.is_dir(follow_symlinks=False):
-                    kind = Kind.FOLDER
-                yield os.fsencode(entry.name), kind
+        # Opened anew: descriptors of one opening share their place in the list, and two readers of the
+        # root at once would each get a part of it.
+        own = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC, dir_fd=folder)
+        try:
+            with os.scandir(own) as listing:
+                for entry in listing:
+                    kind = Kind.OTHER
+                    if entry.is_file(follow_symlinks=False):
+                        kind = Kind.FILE
+                    elif entry.is_dir(follow_symlinks=False):
+                        kind = Kind.FOLDER
+                    yield os.fsencode(entry.name), kind
+        finally:
+            os.close(own)
 
     @staticmethod
     def read_cached(file: int, buffer: memoryview, offset: int) -> int | None:
@@ -250,6 +271,14 @@ class RealDisk:
     def free_bytes(folder: int) -> int:
         space = os.statvfs(folder)
         return space.f_bavail * space.f_frsize
+
+
+def _sync_path(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _is_in_memory(device: int) -> bool:

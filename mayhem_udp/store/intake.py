@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from mayhem_udp.errors import Code, RefusedError
@@ -150,10 +151,8 @@ class Intake:
 
     def _unclaim(self, claim: Claim) -> None:
         if claim.header is None:
-            try:
+            with suppress(OSError):  # a scratch file has no name; anything else is swept
                 self._disk.remove_file(self.shelf.folder, claim.part)
-            except OSError:
-                pass  # a scratch file has no name; anything else is swept
         else:
             self._quota.count_bytes(claim.found_bytes)
         self._disk.close(claim.file)

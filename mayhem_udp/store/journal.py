@@ -143,15 +143,6 @@ class Journal:
         finally:
             self._disk.close(file)
 
-    def sync(self) -> None:
-        """Wait until the journal is on the device; raises `OSError`."""
-        if self._end:
-            file = self._open()
-            try:
-                self._disk.sync(file)
-            finally:
-                self._disk.close(file)
-
     def _open(self) -> int:
         if self._end:
             return self._disk.reopen_file(self._folder, self._file_name)

@@ -71,11 +71,11 @@ class Walk:
                     folder = opened.get(stop.parts)
                 except OSError:
                     continue
-                for part, is_folder in self._names(folder, stop):
-                    yield from self._visit(folder, stop, part, is_folder)
+                for part, kind in self._names(folder, stop):
+                    yield from self._visit(folder, stop, part, kind)
 
-    def _names(self, folder: int, stop: _Stop) -> Iterator[tuple[str, bool]]:
-        """The names that are worth a look, and whether each is a folder."""
+    def _names(self, folder: int, stop: _Stop) -> Iterator[tuple[str, Kind]]:
+        """The names that are worth a look, and what each stands for."""
         literals = None if stop.states is None else self._pattern.literals(stop.states)
         if literals is None:
             for raw, kind in self._disk.entries(folder):
@@ -84,7 +84,7 @@ class Walk:
                 except UnicodeDecodeError:
                     continue
                 if kind is not Kind.OTHER and is_allowed_part(part):
-                    yield part, kind is Kind.FOLDER
+                    yield part, kind
             return
         for part in literals:
             if is_allowed_part(part):
@@ -92,9 +92,9 @@ class Walk:
                     status = self._disk.status_of(folder, part.encode())
                 except OSError:
                     continue
-                yield part, stat.S_ISDIR(status.st_mode)
+                yield part, Kind.FOLDER if stat.S_ISDIR(status.st_mode) else Kind.FILE
 
-    def _visit(self, folder: int, stop: _Stop, part: str, is_folder: bool) -> Iterator[Entry]:
+    def _visit(self, folder: int, stop: _Stop, part: str, kind: Kind) -> Iterator[Entry]:
         states = None if stop.states is None else self._pattern.step(stop.states, part)
         if states is not None and not states:
             return
@@ -107,5 +107,5 @@ class Walk:
                 return
             if entry is not None:
                 yield entry
-        if is_folder and len(parts) < NAME_DEPTH_MAX:
+        if kind is Kind.FOLDER and len(parts) < NAME_DEPTH_MAX:
             self._stops.append(_Stop(parts, None if is_match and self._recursive else states))

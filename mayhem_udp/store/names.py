@@ -81,7 +81,7 @@ def check_name(
     if not text.isascii() or ":" in text or system is System.WINDOWS:
         _check_unusual(text, parts, system)
     for part in parts:
-        if not part or part == "." or part == "..":
+        if not part or part in {".", ".."}:
             raise _refused(text, "is absolute, or has an empty part, '.' or '..'")
         if len(part) * 4 > NAME_COMPONENT_MAX_BYTES and len(part.encode()) > NAME_COMPONENT_MAX_BYTES:
             why = f"has a part of more than {NAME_COMPONENT_MAX_BYTES} bytes"

@@ -89,8 +89,9 @@ def _open_shelf(disk: Disk, opened: list[int], placement: Placement) -> Shelf | 
     folder = root
     folders = Folders(disk, root)
     for part in (HIDDEN_FOLDER, STAGING_FOLDER):
-        folder = folders.open_or_make(folder, part.encode())
+        above, folder = folder, folders.open_or_make(folder, part.encode())
         opened.append(folder)
+        disk.sync(above)  # what a checkpoint saves must be found again
     disk.close(opened.pop(1))
     shelf = Shelf(disk, folder)
     file, file_name = shelf.create_small()  # better now than with the first upload

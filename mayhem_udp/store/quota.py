@@ -11,6 +11,7 @@ from typing import Final
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
 from mayhem_udp.limits import NAME_DEPTH_MAX, NAME_MAX_BYTES
+from mayhem_udp.store.failures import failure
 from mayhem_udp.units import MIB, format_bytes
 
 GROWTH_BYTES: Final = 16 * MIB
@@ -61,7 +62,7 @@ class Quota:
     def take_bytes(self, count: int) -> None:
         """Reserve space, if the limits and the file system have it."""
         spare = self.limits.free_space_min_bytes
-        if count > 0 and spare and self._free_bytes() - count < spare:
+        if count > 0 and spare and self._look_at_free_bytes() - count < spare:
             raise TransferError(
                 f"there is no space for {format_bytes(count)} more",
                 code=Code.NO_SPACE,
@@ -76,6 +77,12 @@ class Quota:
                     remedy="remove something, or raise limits.stored_max",
                 )
             self.stored_bytes += count
+
+    def _look_at_free_bytes(self) -> int:
+        try:
+            return self._free_bytes()
+        except OSError as error:
+            raise failure(error, "the store") from error
 
     def count_bytes(self, count: int) -> None:
         """Count what is there in any case; negative: what is there no more."""

@@ -161,26 +161,49 @@ class Shelf:
             file = self._disk.reopen_file(self.folder, base + PART)
         except FileNotFoundError:
             return None
-        if not self._disk.lock(file):
+        try:
+            claim = self._lock_and_look(file, base)
+        except BaseException:
             self._disk.close(file)
+            raise
+        if claim is None:
+            self._disk.close(file)
+            return None
+        return claim if claim.header is not None else self._emptied(claim)
+
+    def _lock_and_look(self, file: int, base: bytes) -> Claim | None:
+        if not self.lock(file, base + PART):
             return None
         status = self._disk.status(file)
-        if status.st_nlink == 0:  # swept between opening and locking
-            self._disk.close(file)
-            return None
         if status.st_nlink > 1:
             # A file system that lost power in the midst of a rename may show a file under both of its
             # names: this one is in place already, and must not be written to.
             self._disk.remove_file(self.folder, base + PART)
-            self._disk.close(file)
             return None
-        header = self._read_header(base + JOURNAL)
-        claim = Claim(file, base, header, status.st_size)
-        return claim if header is not None else self._emptied(claim)
+        return Claim(file, base, self._read_header(base + JOURNAL), status.st_size)
+
+    def lock(self, file: int, file_name: bytes) -> bool:
+        """Have an open file alone, if it is nobody's and still has this name.
+
+        Between its opening and its locking it may have been swept, or finished: then it is in place under
+        its own name, and whoever wrote to it would write to that.
+        """
+        if not self._disk.lock(file):
+            return False
+        try:
+            named = self._disk.status_of(self.folder, file_name)
+        except FileNotFoundError:
+            return False
+        opened = self._disk.status(file)
+        return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
 
     def _emptied(self, claim: Claim) -> Claim:
         """The same staging without what is in it."""
-        self._disk.truncate(claim.file, 0)
+        try:
+            self._disk.truncate(claim.file, 0)
+        except BaseException:
+            self._disk.close(claim.file)
+            raise
         return Claim(claim.file, claim.base, None, claim.found_bytes)
 
     def _read_header(self, journal: bytes) -> Header | None:
@@ -202,9 +225,14 @@ class Shelf:
             file = self._disk.create_file(self.folder, file_name)
         except FileExistsError:
             return None
-        if self._disk.lock(file) and self._disk.status(file).st_nlink == 1:
+        try:
+            is_ours = self.lock(file, file_name)  # not where a sweep was quicker
+        except BaseException:
+            self._disk.close(file)
+            raise
+        if is_ours:
             return file
-        self._disk.close(file)  # a sweep was quicker
+        self._disk.close(file)
         return None
 
 

@@ -224,21 +224,27 @@ class Staging:
 
         Writes go on meanwhile. Without it a transfer survives all but a loss of power.
         """
-        disk = self._desk.disk
-        with self._working(Phase.FILLING):
-            received = self.received_bytes
-            self._checkpointed_bytes = received
-            file = disk.duplicate(self.file)
+        opened: list[int] = []
+        disk, folder = self._desk.disk, self._desk.folder
         try:
-            disk.sync(file)
             with self._working(Phase.FILLING):
-                if self._journal is not None:
-                    self._journal.flush()
-                    self._journal.sync()
+                self._checkpointed_bytes = self.received_bytes
+                if self._journal is None:
+                    return
+                self._journal.finish_run()
+                self._journal.flush()
+                # Opened by name, not duplicated: a duplicate would hold the lock of a transfer that is
+                # cut meanwhile, and the next one could not go on with it.
+                opened.append(disk.open_file(folder, self.file_name))
+                if self._journal.exists:
+                    opened.append(disk.open_file(folder, self._claim.journal))
+            for file in (*opened, folder):
+                disk.sync(file)
         except OSError as error:
             raise self._failed(error) from error
         finally:
-            disk.close(file)
+            for file in opened:
+                disk.close(file)
 
     def finish(self, sha256: bytes, size: int) -> None:
         """Check the SHA-256 of all `size` bytes, and put the file in place for good. May take long.

@@ -73,7 +73,7 @@ class Sweep:
     def _remove_unless_used(self, file_name: bytes) -> None:
         file = self._disk.reopen_file(self._shelf.folder, file_name)
         try:
-            if not self._disk.lock(file):
+            if not self._shelf.lock(file, file_name):
                 return
             self._disk.remove_file(self._shelf.folder, file_name)
             if file_name.endswith(PART):

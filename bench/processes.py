@@ -7,7 +7,6 @@ knows what a program is for.
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from typing import Final
 
 OUTPUT_TAIL_CHARS: Final = 4_000
 POLL_S: Final = 0.002
+MEMORY_EVERY_S: Final = 0.05
 CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -52,13 +52,13 @@ class Ended:
 
 
 class Program:
-    """One running program, in a process group of its own, its output in temporary files."""
+    """One running program, in a process group of its own, its output kept in memory."""
 
     def __init__(
         self, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
-        self._stdout = tempfile.TemporaryFile("w+", errors="replace")
-        self._stderr = tempfile.TemporaryFile("w+", errors="replace")
+        self._stdout = os.memfd_create("stdout")
+        self._stderr = os.memfd_create("stderr")
         self.command = [str(part) for part in command]
         self._began_s = time.monotonic()
         self._process = subprocess.Popen(
@@ -71,6 +71,8 @@ class Program:
             start_new_session=True,
         )
         self.ended: Ended | None = None
+        self._memory_max_bytes = 0
+        self._memory_due_s = 0.0
 
     @property
     def process_id(self) -> int:
@@ -90,9 +92,10 @@ class Program:
     def poll(self) -> bool:
         """Whether it has ended by now."""
         if self.ended is None:
+            self._look_at_memory()
             pid, status, usage = os.wait4(self.process_id, os.WNOHANG)
             if pid:
-                self._note_end(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, was_cut=False)
+                self._note_end(status, usage.ru_utime + usage.ru_stime, was_cut=False)
         return self.ended is not None
 
     def stop(self, *, was_cut: bool = False, grace_s: float = 5.0) -> Ended:
@@ -107,8 +110,7 @@ class Program:
                 pid, status, usage = os.wait4(self.process_id, os.WNOHANG)
                 if pid:
                     self._signal(signal.SIGKILL)  # what is left of its group
-                    cpu_s = usage.ru_utime + usage.ru_stime
-                    self._note_end(status, cpu_s, usage.ru_maxrss * 1024, was_cut=was_cut)
+                    self._note_end(status, usage.ru_utime + usage.ru_stime, was_cut=was_cut)
                     assert self.ended is not None
                     return self.ended
                 time.sleep(POLL_S)
@@ -118,26 +120,36 @@ class Program:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process_id, number)
 
-    def _note_end(self, status: int, cpu_s: float, memory_max_bytes: int, *, was_cut: bool) -> None:
+    def _note_end(self, status: int, cpu_s: float, *, was_cut: bool) -> None:
         exit_code = os.waitstatus_to_exitcode(status)
         self._process.returncode = exit_code  # so that Popen does not wait for it as well
         self.ended = Ended(
             exit_code=exit_code,
             wall_s=time.monotonic() - self._began_s,
             cpu_s=cpu_s,
-            memory_max_bytes=memory_max_bytes,
+            memory_max_bytes=self._memory_max_bytes,
             stdout=self.stdout(),
             stderr=self.stderr(),
             was_cut=was_cut,
         )
+        os.close(self._stdout)
+        os.close(self._stderr)
 
     def stdout(self) -> str:
         """What it has written so far."""
-        return _text_of(self._stdout.fileno())
+        return self.ended.stdout if self.ended else _text_of(self._stdout)
 
     def stderr(self) -> str:
         """What it has complained of so far."""
-        return _text_of(self._stderr.fileno())
+        return self.ended.stderr if self.ended else _text_of(self._stderr)
+
+    def settled_cpu_s(self, *, timeout_s: float = 2.0) -> float:
+        """The same, once its children have ended: until then what they did is nowhere to be seen."""
+        deadline_s = time.monotonic() + timeout_s
+        children = Path(f"/proc/{self.process_id}/task/{self.process_id}/children")
+        while children.read_text().strip() and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+        return self.cpu_s()
 
     def cpu_s(self) -> float:
         """User and system time so far, of it and of its children that have ended (ticks of 10 ms)."""
@@ -151,6 +163,14 @@ class Program:
     def memory_max_bytes(self) -> int:
         """Resident memory at its most, so far."""
         return self._status("VmHWM")
+
+    def _look_at_memory(self) -> None:
+        """Note the most memory now and then: what wait4 tells begins with that of the bench itself."""
+        now_s = time.monotonic()
+        if now_s >= self._memory_due_s:
+            self._memory_due_s = now_s + MEMORY_EVERY_S
+            with suppress(OSError):
+                self._memory_max_bytes = max(self._memory_max_bytes, self.memory_max_bytes())
 
     def _status(self, name: str) -> int:
         for line in Path(f"/proc/{self.process_id}/status").read_text().splitlines():

@@ -69,6 +69,8 @@ class FileReceiver:
         self.received_bytes = 0
         self._rounds = 0
         self._is_checking = False
+        self._is_repairing = False
+        """Whether the digests have been said, and repairs may come."""
         self._is_checkpointing = False
         self._now_ns = 0
 
@@ -148,20 +150,20 @@ class FileReceiver:
         self._exchange.elsewhere(self.staging.block_digests, self._say_digests)
 
     def _say_digests(self, digests: list[bytes]) -> None:
+        self._is_repairing = True
         for first in range(0, len(digests), DIGESTS_PER_MESSAGE):
             self._exchange.say(Digests(first, tuple(digests[first : first + DIGESTS_PER_MESSAGE])))
 
     def on_repair(self, repair: Repair) -> None:
         """Bytes of a block that was found to be damaged."""
-        if (
-            self.trailer is None
-            or not self._is_checking
-            or repair.offset + len(repair.data) > self.trailer.size
-        ):
+        is_inside = self.trailer is not None and repair.offset + len(repair.data) <= self.trailer.size
+        if not self._is_repairing or not is_inside:
             raise PeerError("a repair is not expected here", code=Code.STATE_ILLEGAL)
         self.staging.rewrite(repair.offset, repair.data)
 
     def on_repaired(self) -> None:
         """That was all of them: check again."""
-        self._is_checking = False
+        if not self._is_repairing:
+            raise PeerError("the end of a repair is not expected here", code=Code.STATE_ILLEGAL)
+        self._is_checking = self._is_repairing = False
         self._check_when_complete()

@@ -62,7 +62,9 @@ class FileSender:
     @property
     def has_work(self) -> bool:
         """Whether `pump` could go on at once."""
-        return not self._is_reading and (bool(self._repairs) or (not self.is_sent and self._room() > 0))
+        if self._repairs:
+            return self._may_repair
+        return not self._is_reading and not self.is_sent and self._room() > 0
 
     def pump(self) -> None:
         """Read on while the send buffer has room, a bounded piece at a time."""
@@ -165,11 +167,14 @@ class FileSender:
         if not bad:
             self._exchange.say(Repaired(0))
 
+    @property
+    def _may_repair(self) -> bool:
+        exchange = self._exchange
+        return exchange.connection.queued_message_bytes(exchange.request) < REPAIR_QUEUE_BYTES
+
     def _send_repairs(self) -> None:
         exchange = self._exchange
-        while (
-            self._repairs and exchange.connection.queued_message_bytes(exchange.request) < REPAIR_QUEUE_BYTES
-        ):
+        while self._repairs and self._may_repair:
             offset = self._repairs.pop(0)
             stop = min(offset + REPAIR_PIECE_BYTES, self.offset, (offset // BLOCK_BYTES + 1) * BLOCK_BYTES)
             block = self.source.read_blocking(offset, stop - offset)

@@ -1,11 +1,13 @@
 """A connection's requests: events in, to the exchange that each belongs to.
 
-Owns the table of exchanges. A peer that breaks the rules of a message loses the connection; an
-exchange that fails loses only its request. Never reads a clock.
+Owns the table of exchanges, and the bytes of bodies that overtook the message that says what they are.
+A peer that breaks the rules of a message loses the connection; an exchange that fails loses only its
+request. Never reads a clock.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
 from mayhem_udp.session.exchange import Exchange
@@ -20,7 +22,12 @@ from mayhem_udp.transport.events import (
     RequestReset,
     TokenReceived,
 )
+from mayhem_udp.units import MIB
 from mayhem_udp.wire.messages import Message, decode
+
+EARLY_BYTES_MAX: Final = 16 * MIB
+"""Bytes of bodies whose request is not known yet, of one connection. Messages are sent before bodies, so
+only loss and reordering make some: an honest client has a flight of them at most."""
 
 Opener = Callable[[int, Message], Exchange]
 """Makes the answering half of a request, from its number and its first message."""
@@ -38,6 +45,8 @@ class Session:
         self.connection = connection
         self._opener = opener
         self.exchanges: dict[int, Exchange] = {}
+        self._early: dict[int, list[BodyReceived]] = {}
+        self._early_bytes = 0
 
     def start(self, exchange: Exchange) -> None:
         """Begin a request of this side's."""
@@ -70,6 +79,7 @@ class Session:
         for exchange in list(self.exchanges.values()):
             exchange.on_lost(error)
         self.exchanges.clear()
+        self._early.clear()
 
     def _take(self, event: Event, rest: list[Event], *, now_ns: int) -> None:
         match event:
@@ -77,9 +87,12 @@ class Session:
                 exchange = self.exchanges.get(request)
                 if exchange is not None:
                     self._guard(exchange, partial(exchange.on_body, offset, data, now_ns=now_ns))
+                elif self.connection.is_open(request):
+                    self._keep_early(event)
             case MessageReceived(request, payload):
-                self._on_message(request, decode(payload))
+                self._on_message(request, decode(payload), now_ns=now_ns)
             case RequestReset(request, code, reason):
+                self._drop_early(request)
                 exchange = self.exchanges.pop(request, None)
                 if exchange is not None:
                     exchange.on_reset(code, reason)
@@ -89,13 +102,26 @@ class Session:
             case Connected() | TokenReceived() | PathChanged():
                 rest.append(event)
 
-    def _on_message(self, request: int, message: Message) -> None:
+    def _keep_early(self, event: BodyReceived) -> None:
+        """Bytes that overtook their request's first message wait for it; they hold up their own credit."""
+        self._early_bytes += len(event.data)
+        if self._early_bytes > EARLY_BYTES_MAX:
+            raise PeerError("bodies came without the requests that they belong to", code=Code.LIMIT_EXCEEDED)
+        self._early.setdefault(event.request, []).append(event)
+
+    def _drop_early(self, request: int) -> list[BodyReceived]:
+        early = self._early.pop(request, [])
+        self._early_bytes -= sum(len(event.data) for event in early)
+        return early
+
+    def _on_message(self, request: int, message: Message, *, now_ns: int) -> None:
         exchange = self.exchanges.get(request)
         if exchange is not None:
             self._guard(exchange, partial(exchange.on_message, message))
             return
         if not self.connection.is_open(request):
             return
+        early = self._drop_early(request)
         try:
             exchange = self._opener(request, message)
         except PeerError:
@@ -105,6 +131,8 @@ class Session:
             return
         self.exchanges[request] = exchange
         self._guard(exchange, exchange.on_start)
+        for event in early:
+            self._guard(exchange, partial(exchange.on_body, event.offset, event.data, now_ns=now_ns))
 
     def _guard(self, exchange: Exchange, step: Callable[[], None]) -> None:
         """Run one step of an exchange; an error of its own ends it, and it alone."""

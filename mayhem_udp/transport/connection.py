@@ -31,12 +31,14 @@ from mayhem_udp.transport.stats import ConnectionStats
 from mayhem_udp.transport.streams.bodies import as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
 from mayhem_udp.transport.timers import NEVER, Timer
-from mayhem_udp.units import MS, US
+from mayhem_udp.units import KIB, MS, US
 from mayhem_udp.wire.codec import Parameters
 from mayhem_udp.wire.declarations import DatagramType
 from mayhem_udp.wire.frames import Close, MaxStream, Ping, ResetRequest, Token
 
 NO_RESET_TOKEN = bytes(16)
+SEND_BUFFER_MIN_BYTES = 128 * KIB
+"""However small the window: owners supply bodies in blocks of up to half of this, and wait for that much room."""
 
 
 class Connection:
@@ -179,7 +181,7 @@ class Connection:
             return 0
         buffered = found.body_sent.buffered_bytes if found.body_sent else 0
         ceiling = self._core.settings.send_buffer_max_bytes
-        wanted = 2 * self._core.path.controller.window_bytes
+        wanted = max(2 * self._core.path.controller.window_bytes, SEND_BUFFER_MIN_BYTES)
         return max(min(wanted, ceiling) - buffered, 0)
 
     def body_acked_bytes(self, request: int) -> int:
@@ -188,8 +190,9 @@ class Connection:
         return found.body_sent.acked_bytes if found and found.body_sent else 0
 
     def is_open(self, request: int) -> bool:
-        """Whether the request is still known (not ended, reset or finished and settled)."""
-        return request in self._core.requests.open
+        """Whether something may still be said in the request: it has not ended, and this side has not finished."""
+        found = self._core.requests.open.get(request)
+        return found is not None and not found.is_finished
 
     # --- Handlers ----------------------------------------------------------------------------------
 
@@ -445,6 +448,8 @@ class Connection:
                 return
             path.loss.probes += 1
             self._outbound.probes_due = 2
+            if not core.handshake.is_acked:
+                core.handshake.repeat()  # before anything else (RFC 9002 section 6.2.4)
             if path.loss.probes == BLACK_HOLE_PROBES:
                 path.mtu.on_black_hole(ceiling_bytes=core.ceiling_bytes)
                 path.controller.on_datagram_bytes(path.mtu.current_bytes)

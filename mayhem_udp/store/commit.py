@@ -6,6 +6,7 @@ whatever happens in between; and the attributes that a file may have. Never look
 
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from mayhem_udp.store.disk import Disk, Status
@@ -22,6 +23,17 @@ def sane_mode(mode: int) -> int:
     return mode & PERMISSIONS | OWNER_READS
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file has its name."""
+
+    stored_bytes: int
+    """How many more the store has."""
+    files: int
+    doubt: OSError | None
+    """What the disk said when it was to save the name: a loss of power may still bring the old file back."""
+
+
 class Committer:
     """Gives files their names, in the folders of one root. Used by several threads."""
 
@@ -32,14 +44,21 @@ class Committer:
 
     def put_in_place(
         self, file: int, *, shelf: int, file_name: bytes, name: Name, mode: int, mtime_ns: int
-    ) -> Status | None:
-        """Make one finished file durable under its name; returns what it replaced. Raises `OSError`."""
+    ) -> Placed:
+        """Make one finished file durable under its name. Raises `OSError` where it did not get it."""
         self._disk.set_attributes(file, mode=sane_mode(mode), mtime_ns=mtime_ns)
         self._disk.sync(file)
+        size = self._disk.status(file).st_size
+        doubt: OSError | None = None
         with self.folders.open() as opened:
             replaced = self.rename(opened, shelf=shelf, file_name=file_name, name=name)
-            opened.sync()
-        return replaced
+            try:
+                opened.sync()
+            except OSError as error:
+                doubt = error
+        if replaced is None:
+            return Placed(size, 1, doubt)
+        return Placed(size - replaced.st_size, 0, doubt)
 
     def rename(self, opened: OpenFolders, *, shelf: int, file_name: bytes, name: Name) -> Status | None:
         """Give a file that is on the device its name; `opened.sync` is still to come."""

@@ -42,7 +42,11 @@ class Folders:
             except FileExistsError:
                 return self.disk.open_folder(parent, name)
             made = self.disk.open_folder(parent, name)
-            self._durable.discard(self._key(made))
+            try:
+                self._durable.discard(self._key(made))
+            except BaseException:
+                self.disk.close(made)
+                raise
             return made
 
     def is_durable(self, folder: int) -> bool:

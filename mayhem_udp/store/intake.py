@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.store.commit import Committer
+from mayhem_udp.store.commit import Committer, Placed
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
@@ -81,7 +81,11 @@ class Intake:
         header = Header("the file to be sent back", size or 0, NO_FINGERPRINT, 0, 0)
         try:
             claim = self.shelf.claim_new()
-            self._disk.remove_file(self.shelf.folder, claim.part)
+            try:
+                self._disk.remove_file(self.shelf.folder, claim.part)
+            except BaseException:
+                self._disk.close(claim.file)
+                raise
         except OSError as error:
             raise failure(error, header.name) from error
         return self._staging(claim, header, size, None, is_new=False)
@@ -122,7 +126,7 @@ class Intake:
         claim: Claim,
         header: Header,
         size: int | None,
-        put_in_place: Callable[[Staging, bytes], tuple[int, int]] | None,
+        put_in_place: Callable[[Staging, bytes], Placed] | None,
         *,
         is_new: bool,
     ) -> Staging:
@@ -157,8 +161,8 @@ class Intake:
             self._quota.count_bytes(claim.found_bytes)
         self._disk.close(claim.file)
 
-    def _put_in_place(self, name: Name, staging: Staging, sha256: bytes) -> tuple[int, int]:
-        replaced = self._committer.put_in_place(
+    def _put_in_place(self, name: Name, staging: Staging, sha256: bytes) -> Placed:
+        placed = self._committer.put_in_place(
             staging.file,
             shelf=staging.folder,
             file_name=staging.file_name,
@@ -166,6 +170,6 @@ class Intake:
             mode=staging.mode,
             mtime_ns=staging.mtime_ns,
         )
-        status = self._disk.status(staging.file)
-        self._digests.put(status, sha256)
-        return (status.st_size - replaced.st_size, 0) if replaced else (status.st_size, 1)
+        with suppress(OSError):  # then it is computed when somebody asks
+            self._digests.put(self._disk.status(staging.file), sha256)
+        return placed

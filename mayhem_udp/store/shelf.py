@@ -78,17 +78,16 @@ class Shelf:
         key = f"{_PREFIX}{name_key(name)}-{_version_key(size, fingerprint)}"
         for number in range(_AT_ONCE_MAX):
             base = f"{key}-{number}".encode()
-            claim = self._reclaim(base) or self._create(base)
-            if claim is None:
+            found = self._reclaim(base)
+            if found is None:
+                claim = self._create(base)
+                if claim is not None:
+                    return claim
                 continue
-            header = claim.header
-            if header is not None and (header.name, header.size, header.fingerprint) != (
-                name,
-                size,
-                fingerprint,
-            ):
-                return self._emptied(claim)
-            return claim
+            header = found.header
+            if header is None or (header.name, header.size, header.fingerprint) != (name, size, fingerprint):
+                return self._emptied(found)
+            return found
         raise TransferError(
             "too many transfers of the same file at once", code=Code.BUSY, remedy="try again later"
         )
@@ -156,7 +155,7 @@ class Shelf:
                 yield file_name, kind
 
     def _reclaim(self, base: bytes) -> Claim | None:
-        """An existing staging that is nobody's at the moment."""
+        """An existing staging that is nobody's at the moment, as it is."""
         try:
             file = self._disk.reopen_file(self.folder, base + PART)
         except FileNotFoundError:
@@ -168,8 +167,7 @@ class Shelf:
             raise
         if claim is None:
             self._disk.close(file)
-            return None
-        return claim if claim.header is not None else self._emptied(claim)
+        return claim
 
     def _lock_and_look(self, file: int, base: bytes) -> Claim | None:
         if not self.lock(file, base + PART):

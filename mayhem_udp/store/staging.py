@@ -17,6 +17,7 @@ from typing import Final
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, TransferError
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.store import recovery
+from mayhem_udp.store.commit import Placed
 from mayhem_udp.store.disk import Buffer, Disk
 from mayhem_udp.store.failures import SPACE_CODES, failure
 from mayhem_udp.store.filling import Filling
@@ -24,7 +25,7 @@ from mayhem_udp.store.journal import Header, Journal, JournalPolicy, JournalRead
 from mayhem_udp.store.pace import Pace
 from mayhem_udp.store.quota import Reservation
 from mayhem_udp.store.shelf import DAMAGED, Claim
-from mayhem_udp.store.source import NO_FINGERPRINT, FileSource
+from mayhem_udp.store.source import NO_FINGERPRINT, FileSource, open_source
 from mayhem_udp.store.turns import Turns
 from mayhem_udp.units import MIB
 
@@ -50,9 +51,8 @@ class Desk:
     folder: int
     clock_ns: Callable[[], int]
     policy: JournalPolicy
-    put_in_place: Callable[["Staging", bytes], tuple[int, int]] | None
-    """Gives the finished file its name; returns how many bytes and files the store has more. None for
-    what never gets one."""
+    put_in_place: Callable[["Staging", bytes], Placed] | None
+    """Gives the finished file its name. None for what never gets one."""
     on_kept: Callable[[], None]
     """Told when a staging is left to be resumed."""
 
@@ -119,11 +119,6 @@ class Staging:
     def received_bytes(self) -> int:
         """How many bytes are here."""
         return self._filling.received_bytes
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is in place, or gone."""
-        return self._phase is Phase.OVER
 
     def is_complete(self, size: int) -> bool:
         """Whether all bytes of a file of that size are here, and written."""
@@ -255,15 +250,16 @@ class Staging:
         with self._working(Phase.FILLING, Phase.REPAIRING):
             try:
                 self._check(sha256, size)
-                stored = (0, 0)
-                if self._desk.put_in_place is not None:
-                    stored = self._desk.put_in_place(self, sha256)
-                    self._phase = Phase.OVER
+                if self._desk.put_in_place is None:
+                    return
+                placed = self._desk.put_in_place(self, sha256)
             except OSError as error:
                 raise self._failed(error) from error
-            if self._desk.put_in_place is not None:
-                self._remove_journal()
-                self._close(stored_bytes=stored[0], files=stored[1])
+            self._phase = Phase.OVER
+            self._remove_journal()
+            self._close(stored_bytes=placed.stored_bytes, files=placed.files)
+            if placed.doubt is not None:
+                raise self._failed(placed.doubt) from placed.doubt
 
     def _check(self, expected: bytes, size: int) -> None:
         filling = self._filling
@@ -329,7 +325,7 @@ class Staging:
         """What is here, to be read; for a scratch file that `finish` has checked."""
         disk = self._desk.disk
         try:
-            return FileSource(disk, disk.duplicate(self.file), self.name)
+            return open_source(disk, lambda: disk.duplicate(self.file), self.name)
         except OSError as error:
             raise failure(error, self.name) from error
 
@@ -341,15 +337,28 @@ class Staging:
             return
         self._phase = Phase.OVER
         self._desk.on_kept()
-        self._close(stored_bytes=self._desk.disk.status(self.file).st_size, files=0)
+        self._close(stored_bytes=self._size_left(), files=0)
 
     def _remove(self) -> None:
-        if self._phase is not Phase.OVER:
-            self._phase = Phase.OVER
-            with suppress(OSError):  # what cannot be removed is swept
-                self._desk.disk.remove_file(self._desk.folder, self.file_name)
-            self._remove_journal()
-            self._close(stored_bytes=0, files=0)
+        if self._phase is Phase.OVER:
+            return
+        self._phase = Phase.OVER
+        left = 0
+        try:
+            self._desk.disk.remove_file(self._desk.folder, self.file_name)
+        except FileNotFoundError:
+            pass
+        except OSError:  # what cannot be removed is swept, and counts until then
+            left = self._size_left()
+        self._remove_journal()
+        self._close(stored_bytes=left, files=0)
+
+    def _size_left(self) -> int:
+        try:
+            status = self._desk.disk.status(self.file)
+        except OSError:
+            return self.received_bytes
+        return status.st_size if status.st_nlink else 0
 
     def _is_worth_keeping(self) -> bool:
         if self.needs_recovery:

@@ -171,11 +171,11 @@ class Store:
                 status = self._disk.status_of(folder, name.last)
                 check_regular(status, name, refusal=RefusedError)
                 self._disk.remove_file(folder, name.last)
+                self._quota.count_bytes(-status.st_size)
+                self._quota.count_files(-1)
                 self._disk.sync(folder)
         except OSError as error:
             raise failure(error, name) from error
-        self._quota.count_bytes(-status.st_size)
-        self._quota.count_files(-1)
 
     def sweep(self, *, before_ns: int) -> Swept:
         """Remove what interrupted transfers have left: of no use, or last changed before that time.

@@ -75,12 +75,13 @@ class Sweep:
         try:
             if not self._shelf.lock(file, file_name):
                 return
+            size = self._disk.status(file).st_size
             self._disk.remove_file(self._shelf.folder, file_name)
+            self._files += 1
+            if file_name.endswith((PART, DAMAGED)):
+                self._bytes += size
             if file_name.endswith(PART):
                 with suppress(FileNotFoundError):
                     self._disk.remove_file(self._shelf.folder, file_name.removesuffix(PART) + JOURNAL)
-            self._files += 1
-            if file_name.endswith((PART, DAMAGED)):
-                self._bytes += self._disk.status(file).st_size
         finally:
             self._disk.close(file)

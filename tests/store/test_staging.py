@@ -148,7 +148,7 @@ def test_what_is_over_takes_nothing_more(store, disk, end):
     staging = begin(store, "a", DATA)
     write(staging, DATA)
     getattr(staging, end)()
-    assert staging.is_over
+    assert staging.file not in disk.open
     assert code_of(staging.write, 0, b"x") is Code.CANCELLED
     assert code_of(finish, staging, DATA) is Code.CANCELLED
     assert code_of(staging.set_aside) is Code.CANCELLED
@@ -259,7 +259,7 @@ def test_a_transfer_cut_while_it_is_finished_ends_in_place(store, disk):
     during(disk, "sync", staging.discard)
     finish(staging, DATA)
     assert read(store, "a") == DATA
-    assert staging.is_over
+    assert staging.file not in disk.open
 
 
 def test_a_transfer_cut_before_its_deferred_writes_ends_after_them(store, disk):
@@ -267,10 +267,10 @@ def test_a_transfer_cut_before_its_deferred_writes_ends_after_them(store, disk):
     jobs = [staging.deferred(0, DATA[:200]), staging.deferred(200, DATA[200:])]
     staging.keep()
     assert staging.is_slow
-    assert not staging.is_over
+    assert staging.file in disk.open
     for job in jobs:
         job()
-    assert staging.is_over
+    assert staging.file not in disk.open
     assert list(begin(store, "a", DATA).recover()) == [(0, 300)]
 
 

@@ -8,6 +8,7 @@ import struct
 from typing import Any, Final
 
 import numpy as np
+from construct import Const, FormatField, Renamed
 
 from mayhem_udp.wire import declarations
 
@@ -20,9 +21,9 @@ def fixed_fields(declaration: Any) -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for named in declaration.subcons:
         inner = named
-        while not hasattr(inner, "fmtstr") and hasattr(inner, "subcon"):
+        while isinstance(inner, Renamed | Const):  # not Array: its items are many
             inner = inner.subcon
-        if not hasattr(inner, "fmtstr"):
+        if not isinstance(inner, FormatField):
             break
         fields.append((named.name, inner.fmtstr))
     return fields

@@ -14,6 +14,7 @@ from power_loss import worst_loss
 from simulated_disk import SimulatedDisk
 
 from mayhem_udp.errors import Code, MayhemError, TransferError
+from mayhem_udp.store.failures import failure
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.patterns import EVERYTHING
@@ -36,7 +37,9 @@ CODES = {
     errno.EFBIG: Code.FILE_TOO_LARGE,
     errno.ESTALE: Code.IO_ERROR,
 }
-FAULTS = pytest.mark.parametrize("number", list(CODES), ids=errno.errorcode.get)
+NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
+FAULTS = pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+LASTS = pytest.mark.parametrize("lasts", [False, True], ids=["once", "from then on"])
 
 
 def fault(number):
@@ -60,9 +63,15 @@ def calls_of(work):
     return disk.calls_in_all
 
 
-def broken_at(disk, call, number):
-    """The call of that number fails, once."""
-    disk.fault = lambda _operation, _count: fault(number) if disk.calls_in_all == call else None
+def broken_at(disk, call, number, *, lasts=False):
+    """The call of that number fails; if the fault lasts, so do all after it that ask the device."""
+
+    def is_broken(operation):
+        if lasts and operation != "status":
+            return disk.calls_in_all >= call
+        return disk.calls_in_all == call
+
+    disk.fault = lambda operation, _count: fault(number) if is_broken(operation) else None
 
 
 def repaired(disk):
@@ -187,8 +196,9 @@ WORKS = [
 
 
 @FAULTS
+@LASTS
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
-def test_any_call_may_fail_and_only_its_transfer_ends(work, number):
+def test_any_call_may_fail_and_only_its_transfer_ends(work, number, lasts):
     ended = 0
     calls = calls_of(work)
     for call in range(1, calls + 1):
@@ -197,7 +207,7 @@ def test_any_call_may_fail_and_only_its_transfer_ends(work, number):
         write(other, DATA, 0, 192)
         descriptors = len(disk.open)
         disk.calls_in_all = 0
-        broken_at(disk, call, number)
+        broken_at(disk, call, number, lasts=lasts)
         code = outcome(work, store, disk)
         assert code in {Code.OK, CODES[number]}, f"call {call}"
         ended += code is not Code.OK
@@ -211,14 +221,15 @@ def test_any_call_may_fail_and_only_its_transfer_ends(work, number):
 
 
 @FAULTS
-def test_any_call_may_fail_and_each_small_file_has_its_code(number):
+@LASTS
+def test_any_call_may_fail_and_each_small_file_has_its_code(number, lasts):
     files = [small("a", DATA), small("p/b", OLD), small("p/q/c", b"")]
     calls = calls_of(lambda store, _disk: store.write_small(files))
     for call in range(1, calls + 1):
         disk, store = new_store()
         descriptors = len(disk.open)
         disk.calls_in_all = 0
-        broken_at(disk, call, number)
+        broken_at(disk, call, number, lasts=lasts)
         codes = store.write_small(files)
         assert set(codes) <= {Code.OK, CODES[number]}
         after = worst_loss(disk)
@@ -226,6 +237,14 @@ def test_any_call_may_fail_and_each_small_file_has_its_code(number):
             if code is Code.OK:
                 assert after.content(f"{ROOT}/{file.name.decode()}") == file.data, f"call {call}"
         assert_recovered(store, disk, descriptors=descriptors)
+
+
+@pytest.mark.parametrize("number", list(CODES), ids=errno.errorcode.get)
+def test_each_error_of_the_system_has_its_code_and_its_sentence(number):
+    error = failure(fault(number), "photos/a\x1b.jpg")
+    assert error.code is CODES[number]
+    assert "photos/a\\x1b.jpg" in error.message
+    assert error.remedy
 
 
 @pytest.mark.parametrize("operation", ["sync", "rename", "write"])

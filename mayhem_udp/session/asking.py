@@ -5,6 +5,7 @@ elsewhere where that may take time.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from mayhem_udp.errors import Code
 from mayhem_udp.limits import MESSAGE_WINDOW_BYTES
@@ -93,7 +94,7 @@ class ListAnswer(Answer):
         self.wants_pump = False
 
     def _read_round(self) -> list[Entry]:
-        return [entry for entry, _ in zip(self._entries, range(ENTRIES_PER_ROUND), strict=False)]
+        return list(islice(self._entries, ENTRIES_PER_ROUND))
 
     def _say_round(self, entries: list[Entry]) -> None:
         self._is_reading = False

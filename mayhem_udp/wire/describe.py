@@ -86,6 +86,10 @@ def _of_header(key: str, values: Values, total: int) -> str:
             return "of that version"
         case "key_phase" if value and values["version"] in VERSIONS_SPOKEN:
             return f"{WRONG}, should be 0"
+        case "length" if total < layout.FRAMES_OVERHEAD_BYTES:
+            return (
+                f"{WRONG}: the datagram has {total} bytes, and {layout.FRAMES_OVERHEAD_BYTES} are the least"
+            )
         case "length" if value + layout.FRAMES_OVERHEAD_BYTES != total:
             return (
                 f"{WRONG}, should be {total - layout.FRAMES_OVERHEAD_BYTES}: the datagram has {total} bytes"

@@ -33,7 +33,7 @@ from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
 from mayhem_udp.transport.timers import NEVER, Timer
 from mayhem_udp.units import KIB, MS, US
 from mayhem_udp.wire.codec import Parameters
-from mayhem_udp.wire.declarations import DatagramType
+from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
 from mayhem_udp.wire.frames import Close, MaxStream, Ping, ResetRequest, Token
 
 NO_RESET_TOKEN = bytes(16)
@@ -201,6 +201,8 @@ class Connection:
         core = self._core
         if core.state in (State.CLOSED, State.DRAINING):
             return
+        if opened.header.version not in VERSIONS_SPOKEN and opened.header.type != DatagramType.VERSIONS:
+            return  # only the list of versions has the same form in all of them
         if opened.header.type == DatagramType.RETRY:
             unheard = take_retry(core, opened, now_ns=now_ns)
             if unheard:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +79,8 @@ class Peer:
     moves_trees: bool = False
     checks_by_itself: bool = False
     """Nothing is written: the figure is what the program tells (iperf3)."""
-    remarks: str = field(default="")
+    is_download: bool = False
+    """The client receives: over a link, its seat is the server's, so that data goes the same way."""
 
     @property
     def is_installed(self) -> bool:
@@ -161,27 +162,18 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def is_listening(port: int, *, protocol: str = "tcp") -> Callable[[Program], bool]:
-    """Whether a port of the server's side is taken by now: read from the kernel, nothing is sent."""
-    needle = f":{port:04X} "
+    """Whether a port of a program's side is taken by now: read from the kernel, nothing is sent."""
+    state = "0A" if protocol == "tcp" else "07"  # listening; bound, and not connected
 
     def look(running: Program) -> bool:
         for table in (protocol, f"{protocol}6"):
-            # /proc/PID/net is that of the process's own namespace
-            path = Path(f"/proc/{running.process_id}/net/{table}")
-            try:
-                lines = path.read_text().splitlines()[1:]
-            except OSError:
+            path = Path(f"/proc/{running.process_id}/net/{table}")  # of the process's own namespace
+            if not path.exists():
                 continue
-            if any(
-                needle in line.split(" 00000000", 1)[0] + " " for line in lines if _is_open(line, protocol)
-            ):
-                return True
+            for line in path.read_text().splitlines()[1:]:
+                _, local, _, its_state, *_ = line.split()
+                if its_state == state and int(local.rpartition(":")[2], 16) == port:
+                    return True
         return False
 
     return look
-
-
-def _is_open(line: str, protocol: str) -> bool:
-    """Whether a line of /proc/net is of a socket that listens (TCP: state 0A), or is bound (UDP: 07)."""
-    fields = line.split()
-    return len(fields) > 3 and fields[3] == ("0A" if protocol == "tcp" else "07")

@@ -83,13 +83,18 @@ class GetReceiver(Exchange):
     def _accept(self, accept: Accept) -> None:
         partial = self._partial
         goes_on = partial is not None and partial.fingerprint == accept.fingerprint and bool(accept.have)
-        if partial is not None and not goes_on:
+        if goes_on and partial is not None:
+            here = partial.have
+            if not all(here.covers(start, stop) for start, stop in accept.have):
+                raise PeerError("the server skips bytes that are not here", code=Code.SIZE_MISMATCH)
+        elif partial is not None:
             self.started_over = True
             partial.discard()
         self._partial = None
         staging = partial if goes_on and partial is not None else self._stage(accept)
         if goes_on:
             self.resumed_bytes = sum(stop - start for start, stop in accept.have)
+            self.connection.skip_incoming(self.request, accept.have)
         self.accepted = accept
         self.receiver = FileReceiver(self, staging, size=accept.size, done=self._in_place)
         early, self._early = self._early, []

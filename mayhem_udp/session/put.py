@@ -111,6 +111,7 @@ class PutReceiver(Exchange):
         have = tuple(staging.have)[:HAVE_RANGES_MAX]
         self.receiver = FileReceiver(self, staging, size=self.size, done=self._in_place)
         self.say(Accept(put.size, put.mtime_ns, put.mode, put.fingerprint, have))
+        self.connection.skip_incoming(self.request, have)
         early, self._early = self._early, []
         for offset, data in early:
             self.receiver.on_body(offset, data, now_ns=0)

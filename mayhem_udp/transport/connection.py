@@ -6,6 +6,8 @@ are none, then batches until there are none, then ask for `next_deadline_ns`.
 Never reads a clock, opens a socket or touches a file.
 """
 
+from collections.abc import Iterable
+
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -294,6 +296,16 @@ class Connection:
         )
         if limit is not None:
             core.control.append(MaxStream(stream_id(request, Kind.BODY, core.side.other), limit))
+
+    def skip_incoming(self, request: int, ranges: Iterable[tuple[int, int]]) -> None:
+        """These ranges of the incoming body are here already, and the peer knows: they need no credit."""
+        core = self._core
+        found = core.requests.open.get(request)
+        if found is not None:
+            body = core.requests.body_received(found)
+            limit = body.window.skip(ranges, received_bytes=body.received.covered)
+            if limit is not None:
+                core.control.append(MaxStream(stream_id(request, Kind.BODY, core.side.other), limit))
 
     def finish_request(self, request: int) -> None:
         """This side has said all it will say; the request ends once that is acknowledged."""

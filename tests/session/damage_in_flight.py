@@ -1,0 +1,52 @@
+"""Damage that no checksum of a datagram shows, and sources that are not what they were.
+
+Owns what stands for a CRC32 that passed by chance or a bit that flipped in somebody's memory: bytes of
+bodies are changed on their way, and the datagrams sealed anew.
+"""
+
+from dataclasses import replace
+
+from mayhem_udp.store.source import BytesSource
+from mayhem_udp.wire.codec import decode_header
+from mayhem_udp.wire.declarations import DatagramType
+from mayhem_udp.wire.layout import DATA_HEAD, DATA_HEAD_BYTES, HEADER_BYTES, SEAL_BYTES
+from mayhem_udp.wire.seal import seal
+
+
+class Flipper:
+    """A peer behind a faulty memory: each byte at one of the offsets comes in wrong, every time."""
+
+    def __init__(self, peer, *offsets):
+        self.peer = peer
+        self.offsets = offsets
+        self.flips = 0
+
+    def handle_batch(self, batch, *, now_ns):
+        data = bytes(batch.buffer[: batch.total_bytes])
+        cut = [data[at : at + batch.segment_bytes] for at in range(0, len(data), batch.segment_bytes)]
+        flipped = b"".join(self._flipped(datagram) for datagram in cut)
+        self.peer.handle_batch(replace(batch, buffer=flipped), now_ns=now_ns)
+
+    def _flipped(self, datagram):
+        header = decode_header(datagram)
+        if header is None or header.type != DatagramType.DATA:
+            return datagram
+        start = DATA_HEAD.unpack_from(datagram, HEADER_BYTES)[1]
+        stop = start + len(datagram) - DATA_HEAD_BYTES - SEAL_BYTES
+        for offset in self.offsets:
+            if start <= offset < stop:
+                changed = bytearray(datagram[:-SEAL_BYTES])
+                changed[DATA_HEAD_BYTES + offset - start] ^= 0x10
+                datagram = seal(changed)
+                self.flips += 1
+        return datagram
+
+    def __getattr__(self, name):
+        return getattr(self.peer, name)
+
+
+class FickleSource(BytesSource):
+    """Bytes that read differently when they are asked for again."""
+
+    def read_blocking(self, offset, size):
+        return bytes(each ^ 1 for each in self.read(offset, size))

@@ -1,0 +1,187 @@
+"""Repair: damage that got past every checksum of a datagram is found by digests, and made good or admitted."""
+
+from hashlib import sha256
+
+import pytest
+from damage_in_flight import FickleSource, Flipper
+from virtual_pair import SERVER, some_bytes
+from virtual_sessions import SessionPair
+
+from mayhem_udp.errors import Code, IntegrityError
+from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
+from mayhem_udp.units import MIB
+from mayhem_udp.wire.messages import Accept, Digests, Echo, Put, Repair, Repaired, Result, Trailer
+
+FINGERPRINT = b"sixteen bytes..."
+SIZE = 3 * MIB + 12_345
+
+
+def with_faulty_server(pair, *offsets):
+    flipper = Flipper(pair.server, *offsets)
+    pair.simulator.replace(SERVER, flipper)
+    return flipper
+
+
+def with_faulty_client(pair, *offsets):
+    flipper = Flipper(pair.client, *offsets)
+    pair.simulator.replace(pair.client_address, flipper)
+    return flipper
+
+
+@pytest.mark.parametrize(
+    "offsets", [(0,), (SIZE - 1,), (BLOCK_BYTES,), (5, BLOCK_BYTES - 1, 3 * BLOCK_BYTES)]
+)
+def test_an_upload_with_flipped_bits_is_mended_block_by_block(tmp_path, offsets):
+    pair = SessionPair(tmp_path, "delay=1ms", gather_ns=100_000)
+    flipper = with_faulty_server(pair, *offsets)
+    data = some_bytes(SIZE)
+    done = pair.finish(pair.client.put("a", data))
+    assert flipper.flips
+    assert done.error is None
+    assert pair.served("a") == data
+    again = pair.client.connection.stats.bytes_sent - SIZE
+    blocks = len({offset // BLOCK_BYTES for offset in offsets})
+    assert again < (blocks + 0.4) * BLOCK_BYTES, "only the damaged blocks are sent again"
+
+
+def test_a_download_with_flipped_bits_is_mended(tmp_path):
+    pair = SessionPair(tmp_path, "delay=1ms", gather_ns=100_000)
+    flipper = with_faulty_client(pair, 1_500_000)
+    data = some_bytes(SIZE)
+    (pair.root / "a").write_bytes(data)
+    done = pair.finish(pair.client.get("a"))
+    assert flipper.flips == 1
+    assert done.error is None
+    assert pair.fetched("a") == data
+
+
+@pytest.mark.parametrize("with_faulty", [with_faulty_client, with_faulty_server])
+def test_a_round_trip_with_flipped_bits_is_mended_either_way(tmp_path, with_faulty):
+    pair = SessionPair(tmp_path, "delay=1ms", gather_ns=100_000)
+    flipper = with_faulty(pair, 70_000)
+    data = some_bytes(100_000)
+    done = pair.finish(pair.client.echo("a", data))
+    assert flipper.flips == 1
+    assert done.error is None
+    assert pair.fetched("received_a") == data
+
+
+def test_damage_that_cannot_be_mended_is_an_integrity_error_and_sets_the_staging_aside(tmp_path):
+    pair = SessionPair(tmp_path, "delay=1ms")
+    with_faulty_server(pair, 70_000)
+    (pair.root / "a").write_bytes(b"the old version")
+    source = FickleSource(some_bytes(100_000))
+    done = pair.finish(pair.client.put("a", b"", source=source))
+    assert isinstance(done.error, IntegrityError)
+    assert done.error.exit_code == 4
+    assert pair.served("a") == b"the old version"
+    (aside,) = pair.stagings()
+    assert aside.endswith(".damaged")
+    assert pair.server.store.quota.open_files == 0
+
+
+def bare_upload(pair, *, digest, size=100_000):
+    bare = pair.use_bare_client()
+    request = bare.open_request(Put(size, 0, 0o644, FINGERPRINT, b"a"))
+    bare.send(request, 0, bytes(size))
+    bare.say(request, Trailer(size, digest))
+    return bare, request
+
+
+def rounds_heard(bare, request):
+    return sum(isinstance(each, Digests) and each.first_block == 0 for each in bare.heard(request))
+
+
+def test_repair_ends_after_three_rounds(sessions):
+    bare, request = bare_upload(sessions, digest=sha256(b"something else").digest())
+    for number in range(1, REPAIR_ROUNDS_MAX + 1):
+        sessions.run_until(lambda number=number: rounds_heard(bare, request) == number)
+        bare.say(request, Repaired(0))
+    sessions.run(seconds=1)
+    assert bare.heard_code(request) == Code.INTEGRITY
+    assert rounds_heard(bare, request) == REPAIR_ROUNDS_MAX
+    assert sessions.served("a") is None
+
+
+def test_a_repair_that_makes_it_right_puts_the_file_in_place(sessions):
+    right = bytes(99_999) + b"!"
+    bare, request = bare_upload(sessions, digest=sha256(right).digest())
+    sessions.run_until(lambda: rounds_heard(bare, request) == 1)
+    bare.say(request, Repair(99_999, b"!"), Repaired(1))
+    sessions.run(seconds=1)
+    assert isinstance(bare.heard(request)[-1], Result)
+    assert sessions.served("a") == right
+
+
+def test_a_repair_outside_the_file_costs_the_connection(sessions):
+    bare, request = bare_upload(sessions, digest=bytes(32))
+    sessions.run_until(lambda: rounds_heard(bare, request) == 1)
+    bare.say(request, Repair(99_999, b"!!"))
+    sessions.run(seconds=1)
+    assert bare.closed_code == Code.STATE_ILLEGAL
+    assert sessions.served("a") is None
+
+
+@pytest.mark.parametrize("message", [Repair(0, b"x"), Repaired(0)])
+def test_a_repair_that_nobody_asked_for_costs_the_connection(sessions, message):
+    bare = sessions.use_bare_client()
+    request = bare.open_request(Put(1_000, 0, 0o644, FINGERPRINT, b"a"), message)
+    sessions.run(seconds=1)
+    assert bare.closed_code == Code.STATE_ILLEGAL
+    assert bare.diary.closed.reason
+    assert sessions.server.transfers == 0
+    assert request == 0
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        Digests(1, (bytes(16),)),
+        Digests(0, (bytes(16),) * 3),
+    ],
+)
+def test_digests_that_do_not_fit_the_file_cost_the_connection(sessions, digests):
+    bare = sessions.use_bare_server()
+    exchange = sessions.client.put("a", some_bytes(100_000))
+    sessions.run_until(lambda: len(bare.heard(exchange.request)) == 2)
+    bare.say(exchange.request, digests)
+    sessions.finish(exchange)
+    sessions.run(seconds=1)
+    assert bare.closed_code in {Code.STATE_ILLEGAL, Code.SIZE_MISMATCH}
+
+
+def test_digests_before_all_was_sent_cost_the_connection(sessions):
+    bare = sessions.use_bare_server()
+    bare.diary.gives_credit = False
+    exchange = sessions.client.put("a", some_bytes(8 * MIB))
+    sessions.run(seconds=0.5)
+    assert not exchange.sender.is_sent
+    bare.say(exchange.request, Accept(8 * MIB, 0, 0, FINGERPRINT, ()), Digests(0, (bytes(16),)))
+    sessions.finish(exchange)
+    sessions.run(seconds=1)
+    assert bare.closed_code == Code.STATE_ILLEGAL
+
+
+def test_a_server_that_asks_for_repair_forever_is_left(sessions):
+    bare = sessions.use_bare_server()
+    exchange = sessions.client.put("a", some_bytes(1_000))
+    sessions.run_until(lambda: len(bare.heard(exchange.request)) == 2)
+    for _ in range(REPAIR_ROUNDS_MAX + 1):
+        bare.say(exchange.request, Digests(0, (bytes(16),)))
+        sessions.run(seconds=1)
+    assert isinstance(exchange.error, IntegrityError)
+    assert bare.heard_code(exchange.request) == Code.INTEGRITY
+
+
+def test_an_echo_is_compared_with_what_was_sent(sessions):
+    bare = sessions.use_bare_server()
+    exchange = sessions.client.echo("a", some_bytes(1_000))
+    sessions.run_until(lambda: len(bare.heard(exchange.request)) == 2)
+    assert isinstance(bare.heard(exchange.request)[0], Echo)
+    other = some_bytes(1_000, seed=9)
+    bare.send(exchange.request, 0, other)
+    bare.say(exchange.request, Trailer(1_000, sha256(other).digest()))
+    sessions.finish(exchange)
+    assert isinstance(exchange.error, IntegrityError)
+    assert sessions.fetched("received_a") is None
+    assert sessions.stagings() == []

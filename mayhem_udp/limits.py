@@ -47,8 +47,8 @@ BODY_RANGES_MAX: Final = 65_536
 """Separate ranges of one body that a receiver tracks; more is refused (a peer that sends crumbs)."""
 FLIGHT_RUNS_MAX: Final = 65_536
 """Runs in flight that a sender tracks; past it, it waits for acknowledgements."""
-FLIGHT_RUNS_REFUSED: Final = 2 * FLIGHT_RUNS_MAX
-"""Answers to a peer are sent past that, but only so many: it asks and never acknowledges."""
+FLIGHT_RUNS_REFUSED: Final = FLIGHT_RUNS_MAX + 4_096
+"""Control frames are sent past that, but only so many: then the peer, who acknowledges none, is cut off."""
 PATH_ANSWERS_MAX: Final = 8
 """Challenges of a peer that wait to be answered; an honest one has one under way."""
 

@@ -93,7 +93,7 @@ class Core:
         wanted = [self.settings.chunk_bytes, self.peer.chunk_bytes if self.peer else 0]
         fixed = [each for each in wanted if each]
         fits = max(self.path.mtu.current_bytes, DATAGRAM_MIN_BYTES) - DATA_OVERHEAD_BYTES
-        return min(fixed) if fixed else fits
+        return min(*fixed, self.ceiling_bytes - DATA_OVERHEAD_BYTES) if fixed else fits
 
     @property
     def ceiling_bytes(self) -> int:

@@ -4,7 +4,7 @@ Never decides which frames are due.
 """
 
 from mayhem_udp.wire.codec import encode_frame
-from mayhem_udp.wire.frames import Ack, Close, Frame, PathChallenge, PathResponse, Ping
+from mayhem_udp.wire.frames import Ack, Close, Frame, Handshake, PathChallenge, PathResponse, Ping, Stream
 
 
 class FrameLoad:
@@ -31,6 +31,20 @@ class FrameLoad:
             self.wants_answer = True
         if not isinstance(frame, Ack | Close | Ping | PathChallenge | PathResponse):
             self.repeat.append(frame)
+
+    def add_copy(self, frame: Frame) -> None:
+        """Append what is in flight already: a probe repeats it, and whoever owns it repeats its original.
+
+        Pieces of streams are told apart by their offsets, so an acknowledged copy of them counts. Were other
+        copies repeated too, each loss of a probe would double them.
+        """
+        if isinstance(frame, Stream | Handshake):
+            self.add(frame)
+            return
+        part = encode_frame(frame)
+        self.parts.append(part)
+        self.room_bytes -= len(part)
+        self.wants_answer = True
 
     def body(self, *, pad_to_bytes: int = 0) -> bytes:
         """The frames one after the other, padded with zeros."""

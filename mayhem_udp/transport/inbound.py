@@ -62,13 +62,10 @@ class Inbound:
         stats.datagrams_received += opened.count
         stats.bytes_received += opened.total_bytes
         stats.batches_received += 1
-        match opened.header.type:
-            case DatagramType.DATA:
-                self._handle_data(opened, now_ns=now_ns)
-            case DatagramType.FRAMES | DatagramType.HELLO:
-                self._handle_each(opened, now_ns=now_ns)
-            case kind:
-                raise PeerError(f"a datagram is of the unknown type {kind}", code=Code.FRAME_MALFORMED)
+        if opened.header.type == DatagramType.DATA:
+            self._handle_data(opened, now_ns=now_ns)
+        else:
+            self._handle_each(opened, now_ns=now_ns)
         stats.duplicate_dropped = core.acks.duplicates
 
     # --- Bodies ------------------------------------------------------------------------------------

@@ -96,5 +96,5 @@ class Settler:
                     core.control.append(frame)
             case MaxRequests():
                 core.control.append(MaxRequests(core.requests.limit))
-            case _:
+            case _ if frame not in core.control:
                 core.control.append(frame)

@@ -62,6 +62,11 @@ class HandshakeStream:
         for start, stop in list(self._acked.holes(frame.offset, frame.offset + len(frame.data))):
             self._lost.add(start, stop)
 
+    def repeat(self) -> None:
+        """Say again whatever the peer has not acknowledged: without it, nothing else makes sense to it."""
+        for start, stop in list(self._acked.holes(0, len(self._outgoing))):
+            self._lost.add(start, stop)
+
     def restart(self, token: bytes) -> None:
         """The server asks for everything again, with this token."""
         self.token = token

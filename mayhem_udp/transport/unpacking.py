@@ -53,7 +53,11 @@ def data_runs(opened: Opened) -> list[DataRun]:
     if int(offsets.min()) < 0 or int(offsets.max()) > BODY_OFFSET_MAX:
         raise PeerError("an offset is past any file", code=Code.FRAME_MALFORMED)
     chunk = segment - DATA_OVERHEAD_BYTES
-    follows = (np.diff(numbers) == 1) & (np.diff(offsets) == chunk) & (streams[1:] == streams[:-1])
+    follows = (
+        (numbers[1:] - numbers[:-1] == 1)
+        & (offsets[1:] - offsets[:-1] == chunk)
+        & (streams[1:] == streams[:-1])
+    )
     if follows.all():
         return [DataRun(0, count, int(numbers[0]), int(streams[0]), int(offsets[0]))]
     starts = [0, *(np.flatnonzero(~follows) + 1).tolist(), count]

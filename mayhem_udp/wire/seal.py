@@ -6,6 +6,7 @@ whole datagram is the constant residue and a check is one call over one slice.
 Never looks at what a datagram says.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,8 @@ from mayhem_udp.wire.layout import SEAL, SEAL_BYTES, SEAL_DTYPE
 
 RESIDUE: Final = 0x2144DF1C
 """CRC32 of any bytes followed by their own CRC32, little-endian."""
+SUMS_KEPT_MAX: Final = 1_024
+"""Shapes of batches whose CRC32 is remembered: there are about 180 for each size of datagram in use."""
 
 
 def seal(datagram: bytes | bytearray) -> bytes:
@@ -45,9 +48,29 @@ def seal_batch(buffer: NDArray[np.uint8], *, segment_bytes: int, total_bytes: in
         SEAL.pack_into(buffer, end, crc32(view[full * segment_bytes : end]))
 
 
+@lru_cache(SUMS_KEPT_MAX)
+def _sum_of_intact(segment_bytes: int, count: int) -> int:
+    """The CRC32 of `count` intact datagrams of that size, one after the other, whatever is in them.
+
+    The CRC32 of two parts follows from those of each and the length of the second alone, and that of
+    an intact datagram is `RESIDUE`: so any of them can stand for all.
+    """
+    return crc32(seal(bytes(segment_bytes - SEAL_BYTES)) * count)
+
+
 def broken_in_batch(buffer: NDArray[np.uint8], *, segment_bytes: int, total_bytes: int) -> list[int]:
-    """The indices of the datagrams of a batch whose seal does not fit, ascending."""
+    """The indices of the datagrams of a batch whose seal does not fit, ascending.
+
+    What simple code it stands for: check each datagram by itself. Nearly always all are intact, and one
+    CRC32 over them says so at a fifth of the cost: it misses damage as rarely as one datagram's does, once
+    in 2^32. Only where it finds some are they looked at one by one.
+    """
     view = memoryview(buffer)[:total_bytes]
+    full, tail_bytes = divmod(total_bytes, segment_bytes)
+    if full > 1 and segment_bytes > SEAL_BYTES:
+        edge = total_bytes - tail_bytes
+        if crc32(view[:edge]) == _sum_of_intact(segment_bytes, full):
+            return [full] if tail_bytes and not is_intact(view[edge:]) else []
     sums = [crc32(view[start : start + segment_bytes]) for start in range(0, total_bytes, segment_bytes)]
     if sums.count(RESIDUE) == len(sums):
         return []

@@ -81,3 +81,15 @@ def read(store, name):
         return bytes(source.read_blocking(0, source.size))
     finally:
         source.close()
+
+
+def picture(folder):
+    """Everything about a tree that a write could change."""
+    return {
+        path.relative_to(folder): (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.is_file() and path.read_bytes(),
+        )
+        for path in [folder, *folder.rglob("*")]
+    }

@@ -1,0 +1,134 @@
+"""What is in the store: what is shown, and what is not."""
+
+import os
+import socket
+
+import pytest
+
+from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.limits import NAME_DEPTH_MAX
+from mayhem_udp.store.names import check_name
+from mayhem_udp.store.patterns import EVERYTHING, check_pattern
+
+
+@pytest.fixture
+def tree(root):
+    """A tree with files, and with everything that is none."""
+    for name in ("a.txt", "b.jpg", "photos/c.jpg", "photos/2024/d.jpg", "photos/2024/e.txt", "empty/.keep"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * len(name))
+    (root / "link.txt").symlink_to("a.txt")
+    (root / "folder-link").symlink_to("photos")
+    (root / "outside").symlink_to("/etc")
+    (root / "dangling").symlink_to("nothing")
+    os.mkfifo(root / "pipe")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(root / "socket"))
+    (root / "evil\x1b[2J").write_bytes(b"")
+    (root / ".mayhem-left.part").write_bytes(b"")
+    with open(os.fsencode(root) + b"/\xff", "wb"):
+        pass
+    return root
+
+
+def names(store, pattern, *, recursive=False):
+    return sorted(entry.name for entry in store.entries(check_pattern(pattern), recursive=recursive))
+
+
+def test_everything_that_could_be_asked_for_is_shown_and_nothing_else(store, tree):
+    found = sorted(entry.name for entry in store.entries(EVERYTHING, recursive=True))
+    assert found == [
+        "a.txt",
+        "b.jpg",
+        "empty",
+        "empty/.keep",
+        "photos",
+        "photos/2024",
+        "photos/2024/d.jpg",
+        "photos/2024/e.txt",
+        "photos/c.jpg",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "recursive", "found"),
+    [
+        ("*.jpg", False, ["b.jpg"]),
+        ("**/*.jpg", False, ["b.jpg", "photos/2024/d.jpg", "photos/c.jpg"]),
+        ("photos/*", False, ["photos/2024", "photos/c.jpg"]),
+        ("photos", False, ["photos"]),
+        ("photos/2024", True, ["photos/2024", "photos/2024/d.jpg", "photos/2024/e.txt"]),
+        ("photos/c.jpg", False, ["photos/c.jpg"]),
+        ("none", False, []),
+        ("none/*", False, []),
+        ("a.txt/*", False, []),
+        ("link.txt", False, []),
+        ("folder-link/*", False, []),
+        ("outside/*", True, []),
+        ("outside/passwd", False, []),
+        ("pipe", False, []),
+        ("socket", False, []),
+        (".mayhem", True, []),
+        (".mayhem/*", True, []),
+        (".[m]ayhem/*", True, []),
+        ("", False, [""]),
+    ],
+)
+def test_a_pattern_finds_what_it_means(store, tree, pattern, recursive, found):
+    assert names(store, pattern, recursive=recursive) == found
+
+
+def test_the_root_itself_can_be_listed_with_all_below(store, tree):
+    assert names(store, "", recursive=True)[:3] == ["", "a.txt", "b.jpg"]
+
+
+def test_an_entry_says_size_time_and_mode(store, tree):
+    (tree / "a.txt").chmod(0o4751)
+    os.utime(tree / "a.txt", ns=(1, 1_234_567_890_123_456_789))
+    (entry,) = store.entries(check_pattern("a.txt"), recursive=False)
+    assert (entry.size, entry.mtime_ns, entry.mode) == (5, 1_234_567_890_123_456_789, 0o751)
+    assert not entry.is_directory
+    assert store.stat(check_name("a.txt")) == entry
+    assert store.stat(check_name("photos")).is_directory
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("none", Code.NOT_FOUND),
+        ("link.txt", Code.NOT_REGULAR),
+        ("pipe", Code.NOT_REGULAR),
+        ("folder-link/c.jpg", Code.NOT_REGULAR),
+        ("a.txt/b", Code.NOT_REGULAR),
+    ],
+)
+def test_what_is_not_shown_has_no_status(store, tree, name, code):
+    with pytest.raises(RefusedError) as caught:
+        store.stat(check_name(name))
+    assert caught.value.code is code
+
+
+def test_two_lists_at_once_are_both_whole(store, tree):
+    one = store.entries(check_pattern("*"), recursive=False)
+    seen = [next(one).name]
+    assert names(store, "*") == ["a.txt", "b.jpg", "empty", "photos"]
+    seen += [entry.name for entry in one]
+    assert sorted(seen) == ["a.txt", "b.jpg", "empty", "photos"]
+
+
+def test_a_folder_that_goes_away_meanwhile_is_passed_over(store, tree):
+    found = store.entries(EVERYTHING, recursive=True)
+    seen = [next(found).name]
+    (tree / "empty" / ".keep").unlink()
+    (tree / "empty").rmdir()
+    seen += [entry.name for entry in found]
+    assert "photos/2024/d.jpg" in seen
+
+
+def test_a_walk_does_not_go_deeper_than_a_name_can(store, root):
+    deep = root
+    for _ in range(NAME_DEPTH_MAX + 3):
+        deep = deep / "x"
+    deep.mkdir(parents=True)
+    assert len(names(store, "", recursive=True)) == NAME_DEPTH_MAX + 1

@@ -44,6 +44,8 @@ RETRY_FIRST_NS: Final = 100 * MS
 RETRY_MOST_NS: Final = 2 * SECOND
 """Pauses between attempts to reach a server that is lost: doubled each time, up to the second."""
 WORKERS: Final = 4
+LINGER_NS: Final = 2 * SECOND
+"""How long an end waits for the server to have the last words, on a path that is known to lose some."""
 
 
 class ClientEndpoint:
@@ -289,6 +291,8 @@ class ClientEndpoint:
 
     def close(self, error: BaseException | None = None) -> None:
         """Tell the server, and let go of everything; `error` is what ended it early, if anything did."""
+        if error is None:
+            self._linger()
         conversation = self._conversation
         if conversation is not None and not conversation.is_over:
             code = Code.OK if error is None else Code.CANCELLED
@@ -302,6 +306,20 @@ class ClientEndpoint:
         self._let_go()
         self._workers.close()
         self._loop.close()
+
+
+    def _linger(self) -> None:
+        """See to it that the server hears that all went well, where it may not have.
+
+        On a path that has lost nothing so far that would cost everybody a round trip, to no purpose.
+        """
+        until_ns = monotonic_ns() + LINGER_NS
+        while (conversation := self._conversation) is not None and not conversation.is_over:
+            connection, left_ns = conversation.connection, until_ns - monotonic_ns()
+            stats = connection.stats
+            if not connection.has_unsettled or not (stats.lost or stats.corrupt_dropped) or left_ns <= 0:
+                return
+            self._loop.turn(wait_max_ns=left_ns)
 
 
 def _nothing() -> None:

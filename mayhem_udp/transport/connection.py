@@ -171,6 +171,11 @@ class Connection:
         """Sent and not accounted for."""
         return self._core.recovery.ledger.in_flight_bytes
 
+    @property
+    def has_unsettled(self) -> bool:
+        """Whether a request is open, or the peer is not known to have all that was said in one."""
+        return bool(self._core.requests.open)
+
     def next_deadline_ns(self) -> int | None:
         """When `handle_timeout` is to be called at the latest; None: never."""
         deadline = min(self._core.timers.next_ns(), self._core.acks.deadline_ns)
@@ -477,7 +482,7 @@ class Connection:
             return  # nobody waits for an answer any more
         recovery = core.recovery
         deadline = recovery.loss_deadline_ns
-        if deadline == NEVER or deadline == 0:
+        if deadline in {NEVER, 0}:
             deadline = recovery.probe_deadline_ns(core.path)
         core.timers.set(Timer.LOSS, deadline)
 

@@ -27,7 +27,7 @@ class FrameLoad:
         self.room_bytes -= len(part)
         if isinstance(frame, Ack):
             self.told_largest = frame.largest
-        if not isinstance(frame, Ack | Close):
+        if not isinstance(frame, Ack | Close | PathResponse):  # a response is itself the answer
             self.wants_answer = True
         if not isinstance(frame, Ack | Close | Ping | PathChallenge | PathResponse):
             self.repeat.append(frame)

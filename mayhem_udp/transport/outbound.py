@@ -117,9 +117,7 @@ class Outbound:
 
     def _frames_wanted(self, *, now_ns: int) -> bool:
         core = self._core
-        if core.acks.is_due(now_ns=now_ns) or core.handshake.wants_to_send:
-            return True
-        if self._answers and self._has_window:
+        if core.acks.is_due(now_ns=now_ns) or core.handshake.wants_to_send or self._answers:
             return True
         if not self._may_say_more:
             return self.probes_due > 0
@@ -144,7 +142,7 @@ class Outbound:
             piece = core.handshake.take(load.room_bytes - HANDSHAKE_FRAME_OVERHEAD_BYTES)
             assert piece is not None, "the handshake wants to send"
             load.add(piece)
-        while self._answers and self._has_window and load.room_bytes > FRAME_ROOM_BYTES:
+        while self._answers and load.room_bytes > FRAME_ROOM_BYTES:
             load.add(self._answers.popleft())
         if self._may_say_more:
             self._add_control(load, now_ns=now_ns)

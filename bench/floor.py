@@ -192,7 +192,7 @@ def gather(data: memoryview, datagram_bytes: int) -> np.ndarray:
 
 def measure(source: Path, folder: Path, *, size: int, sha256_hex: str, datagram_bytes: int) -> Run:
     """The floor for one file, once. CPU is of the whole sender, and of the receiver from where it listens."""
-    system = f"floor, {'discovered size' if datagram_bytes > ETHERNET_DATAGRAM_BYTES else '1,472 bytes'}"
+    system = f"floor, {datagram_bytes:,} bytes"
     target = folder / "floor"
     me = [sys.executable, "-m", "bench.floor", "--datagram", str(datagram_bytes)]
     try:

@@ -20,6 +20,8 @@ from bench.processes import Program, ProgramError, program
 
 SOURCE: Final = Path(__file__).with_name("linkem.c")
 SERVER_HOST: Final = "10.99.0.1"
+CLIENT_HOST: Final = "10.99.0.2"
+"""The first client's."""
 PREFIX: Final = "mayhem-bench-"
 NAMESPACES: Final = Path("/var/run/netns")
 TCP_BUFFER_MAX_BYTES: Final = 64 * 1024 * 1024

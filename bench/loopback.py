@@ -7,43 +7,43 @@ the machine does hits all of them. Run it alone with
 """
 
 import argparse
-import shutil
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from bench import floor, own
-from bench.files import has_room, mismatch, random_file, scratch_folder
+from bench.files import mismatch
 from bench.peers import INSTALLABLE
 from bench.peers.base import Job, Peer, measure
-from bench.processes import ProgramError, end_with_cleanup_on_signals
-from bench.runs import Run
+from bench.plan import Measurement, Storage, carry_out, chosen
+from bench.processes import end_with_cleanup_on_signals
+from bench.runs import Results, Run
 
 TABLE: Final = "loopback"
-ROW: Final = "one file"
+SIZE_BYTES: Final = 10**9
 ETHERNET: Final = {"transport.datagram_max": own.ETHERNET_DATAGRAM_BYTES}
 SLOWEST_BYTES_PER_S: Final = 40e6
 """Whoever is slower than this is cut."""
-
-System = Callable[[Path, int, str, Path], Run]
-"""Source, size, SHA-256 and an empty folder in; a measurement out."""
+LOOPBACK_MTU_BYTES: Final = 65_536
 
 
-def systems() -> dict[str, System]:
-    """Everything that can be measured here, by name."""
-    found: dict[str, System] = {
-        "mayhem": lambda *job: _own(*job, name="mayhem", settings={}),
-        "mayhem, 1,472 bytes": lambda *job: _own(*job, name="mayhem, 1,472 bytes", settings=ETHERNET),
-        "mayhem get": lambda *job: _own(*job, name="mayhem get", settings={}, verb="get"),
-        "floor, 1,472 bytes": lambda *job: _floor(*job, datagram_bytes=floor.ETHERNET_DATAGRAM_BYTES),
-        "floor, discovered size": lambda *job: _floor(*job, datagram_bytes=floor.LARGEST_DATAGRAM_BYTES),
-    }
-    for peer in INSTALLABLE:
-        if peer.is_installed and not peer.checks_by_itself:
-            found[peer.name] = _of_peer(peer)
-    return found
+def row_of(size: int) -> str:
+    """The row's name."""
+    return f"{size / 1e9:g} GB" if size >= 10**9 else f"{size / 1e6:g} MB"
+
+
+def measurements(size: int = SIZE_BYTES) -> list[Measurement]:
+    """Everything that can be measured here with one file of this size."""
+    found = [
+        _own("mayhem", size, settings={}),
+        _own("mayhem, 1,472 bytes", size, settings=ETHERNET),
+        _own("mayhem get", size, settings={}, verb="get"),
+        _floor("floor", size, datagram_bytes=floor.LARGEST_DATAGRAM_BYTES),
+        _floor("floor, 1,472 bytes", size, datagram_bytes=floor.ETHERNET_DATAGRAM_BYTES),
+    ]
+    peers = [peer for peer in INSTALLABLE if peer.is_installed and not peer.checks_by_itself]
+    return found + [_peer(peer, size) for peer in peers]
 
 
 def timeout_s(size: int) -> float:
@@ -51,39 +51,37 @@ def timeout_s(size: int) -> float:
     return 20 + size / SLOWEST_BYTES_PER_S
 
 
-def _own(
-    source: Path,
-    size: int,
-    sha256: str,
-    folder: Path,
-    *,
-    name: str,
-    settings: dict[str, object],
-    verb: str = "put",
+def _own(name: str, size: int, *, settings: dict[str, object], verb: str = "put") -> Measurement:
+    def run(storage: Storage, _seed: int) -> Run:
+        source, digest = storage.source(size)
+        with storage.run() as folder:
+            return transfer_own(source, size, digest, folder, settings=settings, verb=verb)
+
+    return Measurement(table=TABLE, row=row_of(size), system=name, run=run)
+
+
+def transfer_own(
+    source: Path, size: int, sha256: str, folder: Path, *, settings: dict[str, object], verb: str = "put"
 ) -> Run:
-    try:
-        with own.daemon(folder, settings=settings) as server:
-            here, there = folder / "got", server.root / "data"
-            if verb == "get":
-                there.hardlink_to(source)
-            words = (
-                ("put", source, f"{server.url}data") if verb == "put" else ("get", f"{server.url}data", here)
-            )
-            before_s = server.program.cpu_s()
-            ended = own.mayhem(
-                folder, *words, "--json", "--no-progress", settings=settings, timeout_s=timeout_s(size)
-            )
-            target = there if verb == "put" else here
-            error = ended.trouble or mismatch(target, size=size, sha256=sha256) or ""
-            server_cpu_s = server.program.cpu_s() - before_s
-            server_memory_bytes = server.program.memory_max_bytes()
-    except ProgramError as failure:
-        return Run(table=TABLE, row=ROW, system=name, error=str(failure))
+    """Our daemon and command line, one file."""
+    with own.daemon(folder, settings=settings) as server:
+        here, there = folder / "got", server.root / "data"
+        if verb == "get":
+            there.hardlink_to(source)
+        words = ("put", source, f"{server.url}data") if verb == "put" else ("get", f"{server.url}data", here)
+        before_s = server.program.cpu_s()
+        ended = own.mayhem(
+            folder, *words, "--json", "--no-progress", settings=settings, timeout_s=timeout_s(size)
+        )
+        server_cpu_s = server.program.cpu_s() - before_s
+        server_memory_bytes = server.program.memory_max_bytes()
+        target = there if verb == "put" else here
+        error = ended.trouble or mismatch(target, size=size, sha256=sha256) or ""
     told = own.results(ended)
     return Run(
         table=TABLE,
-        row=ROW,
-        system=name,
+        row=row_of(size),
+        system="mayhem",
         seconds=ended.wall_s,
         bytes=0 if error else size,
         cpu_s=ended.cpu_s + server_cpu_s,
@@ -99,45 +97,34 @@ def _own(
     )
 
 
-def _floor(source: Path, size: int, sha256: str, folder: Path, *, datagram_bytes: int) -> Run:
-    found = floor.measure(source, folder, size=size, sha256_hex=sha256, datagram_bytes=datagram_bytes)
-    return replace(found, table=TABLE, row=ROW)
+def _floor(name: str, size: int, *, datagram_bytes: int) -> Measurement:
+    def run(storage: Storage, _seed: int) -> Run:
+        source, digest = storage.source(size)
+        with storage.run() as folder:
+            return floor.measure(source, folder, size=size, sha256_hex=digest, datagram_bytes=datagram_bytes)
+
+    return Measurement(table=TABLE, row=row_of(size), system=name, run=run)
 
 
-def _of_peer(peer: Peer) -> System:
-    def run(source: Path, size: int, sha256: str, folder: Path) -> Run:
-        job = Job(
-            source=source,
-            size=size,
-            sha256=sha256,
-            folder=folder / "to",
-            timeout_s=timeout_s(size),
-            mtu=65_536,
-        )
-        job.folder.mkdir()
-        found = measure(peer, job, table=TABLE, row=ROW)
-        if found.figures.get("cut"):
-            return replace(found, error=f"not done after {found.seconds:.0f} s", bytes=0)
-        return found
+def _peer(peer: Peer, size: int) -> Measurement:
+    def run(storage: Storage, _seed: int) -> Run:
+        source, digest = storage.source(size)
+        with storage.run() as folder:
+            job = Job(
+                source=source,
+                size=size,
+                sha256=digest,
+                folder=folder / "to",
+                timeout_s=timeout_s(size),
+                mtu=LOOPBACK_MTU_BYTES,
+            )
+            job.folder.mkdir()
+            found = measure(peer, job, table=TABLE, row=row_of(size))
+            if found.figures.get("cut"):
+                return replace(found, error=f"not done after {found.seconds:.0f} s", bytes=0)
+            return found
 
-    return run
-
-
-def measure_all(size: int, *, repeat: int, chosen: list[str] | None = None, seed: int = 1) -> Iterator[Run]:
-    """Every system in turn, again and again. Raises `ProgramError` if the memory does not suffice."""
-    if not has_room(2 * size):
-        raise ProgramError(f"two files of {size / 1e9:.1f} GB do not fit into memory-backed storage")
-    known = systems()
-    with scratch_folder() as scratch:
-        digest = random_file(scratch / "data", size, seed=seed)
-        for number in range(repeat):
-            for name in chosen or known:
-                folder = scratch / "run"
-                folder.mkdir()
-                try:
-                    yield replace(known[name](scratch / "data", size, digest, folder), seed=seed + number)
-                finally:
-                    shutil.rmtree(folder)
+    return Measurement(table=TABLE, row=row_of(size), system=peer.name, run=run, is_peer=True)
 
 
 def line_of(found: Run) -> str:
@@ -158,15 +145,21 @@ def line_of(found: Run) -> str:
 def main() -> int:
     """Measure, and print what came out."""
     parser = argparse.ArgumentParser(prog="python -m bench.loopback", description=__doc__)
-    parser.add_argument("--size", type=float, default=1e9, help="bytes")
+    parser.add_argument("--size", type=float, default=SIZE_BYTES, help="bytes")
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument(
-        "--only", action="append", choices=systems(), metavar="SYSTEM", help="one of the systems"
-    )
+    known = [each.system for each in measurements()]
+    parser.add_argument("--only", action="append", choices=known, metavar="SYSTEM", help="one of the systems")
     arguments = parser.parse_args()
     end_with_cleanup_on_signals()
-    for found in measure_all(int(arguments.size), repeat=arguments.repeat, chosen=arguments.only):
-        print(line_of(found), flush=True)
+    wanted = chosen(measurements(int(arguments.size)), systems=arguments.only or ())
+    carry_out(
+        wanted,
+        Results({}),
+        repeat=arguments.repeat,
+        peer_repeat=arguments.repeat,
+        seed=1,
+        on_run=lambda found: print(line_of(found), flush=True),
+    )
     return 0
 
 

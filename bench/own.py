@@ -85,8 +85,3 @@ def sets(settings: Mapping[str, object] | None) -> list[str]:
 def results(ended: Ended) -> list[dict[str, object]]:
     """What `--json` has printed."""
     return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-
-
-def arrived_bytes(root: Path) -> int:
-    """What lies in a root, unfinished transfers included."""
-    return sum(entry.stat().st_blocks * 512 for entry in root.rglob("*") if entry.is_file())

@@ -7,25 +7,31 @@ command line over one of them. The peers' are in `peers`. Run it alone with
 """
 
 import argparse
-import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from bench import own
-from bench.files import mismatch, random_file, scratch_folder
-from bench.links import SERVER_HOST, Link, Net, inside, standing
-from bench.processes import ProgramError, end_with_cleanup_on_signals, program, run
+from bench.files import mismatch, on_disk_bytes, random_file, scratch_folder
+from bench.links import CLIENT_HOST, SERVER_HOST, Link, Net, standing
+from bench.peers import INSTALLABLE, iperf3, rsync, scp
+from bench.peers.base import Job, Peer, measure
+from bench.plan import Measurement, Storage
+from bench.processes import ProgramError, end_with_cleanup_on_signals
 from bench.runs import Run
 from bench.traces import Trace
 
-TABLE: Final = "wide area"
+TABLE: Final = "wide_area"
 PATIENCE: Final = 3.0
 """A transfer may take so many times as long as the link needs."""
+PEER_PATIENCE: Final = 2.0
 STARTUP_S: Final = 10.0
+CARRIED_S: Final = 4.0
+SAME_AS_TCP: Final = (rsync.PEER, scp.PEER)
+"""What these carry over a link is what TCP does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +95,7 @@ def measure_own(
     link = row.link if verb == "put" else row.link.reversed()
     try:
         with scratch_folder() as scratch, standing(link, seed=seed) as net:
-            carried_bps = carried_by(net) if row.is_limited_by_emulator else None
-            capacity_bps = row.link.capacity_bps(overhead_bytes=own.OVERHEAD_BYTES, carried_bps=carried_bps)
+            capacity_bps = capacity_of(row, net)
             size = int(capacity_bps * seconds / 8)
             return _transfer(row, net, scratch, size, capacity_bps, seed=seed, verb=verb, settings=settings)
     except ProgramError as error:
@@ -124,7 +129,7 @@ def _transfer(
         )
         cpu_s = ended.cpu_s + server.program.cpu_s() - before_s
         memory_bytes = max(ended.memory_max_bytes, server.program.memory_max_bytes())
-        arrived = own.arrived_bytes(target.parent) if ended.trouble else 0
+        arrived = on_disk_bytes(target.parent) if ended.trouble else 0
         error = ended.trouble or mismatch(target, size=size, sha256=digest) or ""
         if ended.trouble:
             error += f" ({arrived / 1e6:.1f} of {size / 1e6:.1f} MB had arrived)"
@@ -166,21 +171,73 @@ def queue_figures(net: Net) -> dict[str, float]:
     }
 
 
-def carried_by(net: Net, *, seconds: float = 3.0) -> float:
-    """Bits of IP packets a second that bare datagrams of iperf3 carry over this link."""
-    payload = net.link.mtu - own.HEADERS_BYTES
-    with program(inside(net.server, ["iperf3", "-s", "-1", "--forceflush"])) as server:
-        server.wait_until(lambda it: "listening" in it.stdout(), what="iperf3 does not listen")
-        options = ["-u", "-b", f"{net.link.rate_mbit}M", "-l", str(payload), "-t", str(seconds), "-J"]
-        ended = run(inside(net.client, ["iperf3", "-c", SERVER_HOST, *options]), timeout_s=seconds + 20)
-    if ended.trouble:
-        raise ProgramError(f"iperf3: {ended.trouble}")
-    return _received_bps(ended.stdout) * net.link.mtu / payload / (1 - net.link.loss)
+def capacity_of(row: Row, net: Net) -> float:
+    """What the link carries of payload, in bits a second; measured first where the emulator may limit it."""
+    carried_bps = None
+    if row.is_limited_by_emulator:
+        if not iperf3.CUBIC.is_installed:
+            raise ProgramError("iperf3 is needed to see what the emulator carries")
+        job = _job(row, net, source=Path(), size=0, sha256="", folder=Path(), timeout_s=0)
+        arrived_bps = iperf3.carried_bare(job, seconds=CARRIED_S, headers_bytes=own.HEADERS_BYTES)
+        carried_bps = arrived_bps / (1 - row.link.loss)
+    return row.link.capacity_bps(overhead_bytes=own.OVERHEAD_BYTES, carried_bps=carried_bps)
 
 
-def _received_bps(report: str) -> float:
-    total = json.loads(report)["end"]["sum"]
-    return float(total["bits_per_second"]) * (1 - float(total["lost_percent"]) / 100)
+def measure_peer(row: Row, peer: Peer, *, seconds: float, seed: int) -> Run:
+    """A peer over the same link, once; it is cut when it has had twice the time that the link needs."""
+    with scratch_folder() as scratch, standing(row.link, seed=seed) as net:
+        capacity_bps = capacity_of(row, net)
+        size = int(capacity_bps * seconds / 8)
+        source = scratch / "source" / "data"
+        digest = random_file(source, size, seed=seed)
+        folder = scratch / "run" / "to"
+        folder.mkdir(parents=True)
+        timeout_s = seconds if peer.checks_by_itself else PEER_PATIENCE * seconds
+        job = _job(row, net, source=source, size=size, sha256=digest, folder=folder, timeout_s=timeout_s)
+        if peer.is_download:
+            job = replace(job, host=CLIENT_HOST, server=net.client, client=net.server)
+        found = measure(peer, job, table=TABLE, row=row.name, seed=seed)
+    figures = {**found.figures, "capacity_bps": capacity_bps}
+    if not found.error:
+        figures["share"] = found.goodput_bps / capacity_bps
+    return replace(found, figures=figures)
+
+
+def _job(row: Row, net: Net, *, source: Path, size: int, sha256: str, folder: Path, timeout_s: float) -> Job:
+    return Job(
+        source=source,
+        size=size,
+        sha256=sha256,
+        folder=folder,
+        timeout_s=timeout_s,
+        host=SERVER_HOST,
+        server=net.server,
+        client=net.client,
+        rate_mbit=row.link.rate_mbit,
+        mtu=row.link.mtu,
+    )
+
+
+def measurements(*, seconds: float = 20.0) -> list[Measurement]:
+    """Every row, by us and by the peers that know what a bad link is."""
+    peers = [peer for peer in INSTALLABLE if peer.is_installed and peer not in SAME_AS_TCP]
+    return [
+        each for row in ROWS.values() for each in (_own(row, seconds), *(_of(row, p, seconds) for p in peers))
+    ]
+
+
+def _own(row: Row, seconds: float) -> Measurement:
+    def run(_storage: Storage, seed: int) -> Run:
+        return measure_own(row, seconds=seconds, seed=seed)
+
+    return Measurement(table=TABLE, row=row.name, system="mayhem", run=run)
+
+
+def _of(row: Row, peer: Peer, seconds: float) -> Measurement:
+    def run(_storage: Storage, seed: int) -> Run:
+        return measure_peer(row, peer, seconds=seconds, seed=seed)
+
+    return Measurement(table=TABLE, row=row.name, system=peer.name, run=run, is_peer=True)
 
 
 def main() -> int:

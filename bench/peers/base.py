@@ -4,6 +4,7 @@ Owns the measurement: who is started where, for how long, and what is done with 
 one of the programs.
 """
 
+import re
 import shutil
 import socket
 import subprocess
@@ -12,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.files import mismatch
+from bench.files import mismatch, on_disk_bytes
 from bench.links import inside
 from bench.processes import Ended, Program, ProgramError
 from bench.runs import Run
 
 LOOPBACK: Final = "127.0.0.1"
 VERSION_TIMEOUT_S: Final = 5
-VERSION_CHARS_MAX: Final = 60
+VERSION: Final = re.compile(r"\d+\.\d+[\w.]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +96,8 @@ class Peer:
             )
         except (OSError, subprocess.TimeoutExpired):
             return "unknown"
-        lines = [line.strip() for line in (told.stdout + told.stderr).splitlines() if line.strip()]
-        return lines[0][:VERSION_CHARS_MAX] if lines else "unknown"
+        found = VERSION.search(told.stdout + told.stderr)
+        return found[0] if found else "unknown"
 
 
 def measure(peer: Peer, job: Job, *, table: str, row: str, seed: int = 0) -> Run:
@@ -131,7 +132,7 @@ def _judged(peer: Peer, job: Job, moved: Moved) -> tuple[int, str, dict[str, flo
     if ended.was_cut and not job.tree:
         arrived = moved.bytes_arrived
         if arrived is None:
-            arrived = sum(each.stat().st_size for each in job.folder.rglob("*") if each.is_file())
+            arrived = on_disk_bytes(job.folder)
         return min(arrived, job.size), "", {"cut": 1.0}
     if ended.trouble:
         return 0, ended.trouble, {}

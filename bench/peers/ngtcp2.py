@@ -52,7 +52,7 @@ PEER: Final = Peer(
     name="ngtcp2",
     programs=("gtlsclient", "gtlsserver", "openssl"),
     packages=("ngtcp2-client", "ngtcp2-server", "openssl"),
-    version_command=("gtlsclient", "--version"),
+    version_command=("dpkg-query", "-W", "-f=${Version}", "ngtcp2-client"),
     move=_move,
     is_download=True,
 )

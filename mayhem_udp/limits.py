@@ -17,6 +17,10 @@ CHUNK_MIN_BYTES: Final = 16
 """The smallest payload a user may ask for in a datagram."""
 BATCH_MAX_BYTES: Final = 256 * KIB
 """The most that one batch of datagrams holds, sent or received."""
+TRAIN_MAX_BYTES: Final = 65_000
+"""What one call to the kernel carries at most: with headers, it has to fit an IP packet's 65,535 bytes."""
+TRAIN_MAX_DATAGRAMS: Final = 64
+"""UDP_MAX_SEGMENTS: 64 from Linux 4.18 on, 128 from 6.9 on."""
 HELLO_MIN_BYTES: Final = 400
 """A first HELLO is padded to this, so that any stateless answer is smaller than three times it."""
 AMPLIFICATION_FACTOR: Final = 3

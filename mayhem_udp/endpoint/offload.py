@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from mayhem_udp.endpoint.addresses import Ancillary
+from mayhem_udp.limits import TRAIN_MAX_BYTES, TRAIN_MAX_DATAGRAMS
 from mayhem_udp.transport.datagrams import Address
 
 SOL_UDP: Final = 17
@@ -21,10 +22,6 @@ SEGMENT: Final = struct.Struct("=H")
 GRO_SPACE_BYTES: Final = socket.CMSG_SPACE(4)
 """Room that UDP_GRO's segment size, an int, takes in the ancillary data of a read."""
 
-TRAIN_MAX_BYTES: Final = 65_000
-"""With headers, a train has to fit an IP packet's 65,535 bytes."""
-TRAIN_MAX_DATAGRAMS: Final = 64
-"""UDP_MAX_SEGMENTS: 64 from Linux 4.18 on, 128 from 6.9 on."""
 REFUSALS_MAX: Final = 64
 """Addresses where trains were refused; more than these, and trains are given up altogether."""
 

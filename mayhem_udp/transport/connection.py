@@ -84,10 +84,17 @@ class Connection:
         interface takes (0: unknown).
         """
         parameters = _parameters(settings, reset_token=NO_RESET_TOKEN)
-        handshake = HandshakeStream(parameters, token=token)
-        return cls._make(
-            Side.CLIENT, address, connection_id, settings, handshake, entropy, mtu_hint_bytes, now_ns
+        core = _core(
+            Side.CLIENT,
+            address,
+            connection_id=connection_id,
+            settings=settings,
+            handshake=HandshakeStream(parameters, token=token),
+            entropy=entropy,
+            mtu_hint_bytes=mtu_hint_bytes,
+            now_ns=now_ns,
         )
+        return cls(core, now_ns=now_ns)
 
     @classmethod
     def server(
@@ -103,35 +110,17 @@ class Connection:
         mtu_hint_bytes: int = 0,
     ) -> "Connection":
         """The server's end for a client whose address is proved; `visit_token` is for its next visit."""
-        handshake = HandshakeStream(_parameters(settings, reset_token=reset_token))
-        made = cls._make(
-            Side.SERVER, address, connection_id, settings, handshake, entropy, mtu_hint_bytes, now_ns
-        )
-        made._core.control.append(Token(visit_token))
-        return made
-
-    @classmethod
-    def _make(
-        cls,
-        side: Side,
-        address: Address,
-        connection_id: int,
-        settings: TransportSettings,
-        handshake: HandshakeStream,
-        entropy: Entropy,
-        mtu_hint_bytes: int,
-        now_ns: int,
-    ) -> "Connection":
-        ceiling = min(settings.datagram_max_bytes, mtu_hint_bytes or settings.datagram_max_bytes)
-        core = Core(
-            side,
+        core = _core(
+            Side.SERVER,
+            address,
             connection_id=connection_id,
-            path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
             settings=settings,
-            handshake=handshake,
+            handshake=HandshakeStream(_parameters(settings, reset_token=reset_token)),
             entropy=entropy,
             mtu_hint_bytes=mtu_hint_bytes,
+            now_ns=now_ns,
         )
+        core.control.append(Token(visit_token))
         return cls(core, now_ns=now_ns)
 
     # --- Getters -----------------------------------------------------------------------------------
@@ -519,6 +508,29 @@ class Connection:
         core.acks.stop()
         for timer in Timer:
             core.timers.stop(timer)
+
+
+def _core(
+    side: Side,
+    address: Address,
+    *,
+    connection_id: int,
+    settings: TransportSettings,
+    handshake: HandshakeStream,
+    entropy: Entropy,
+    mtu_hint_bytes: int,
+    now_ns: int,
+) -> Core:
+    ceiling = min(settings.datagram_max_bytes, mtu_hint_bytes or settings.datagram_max_bytes)
+    return Core(
+        side,
+        connection_id=connection_id,
+        path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
+        settings=settings,
+        handshake=handshake,
+        entropy=entropy,
+        mtu_hint_bytes=mtu_hint_bytes,
+    )
 
 
 def _parameters(settings: TransportSettings, *, reset_token: bytes) -> Parameters:

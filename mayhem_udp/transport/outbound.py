@@ -10,7 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from mayhem_udp.limits import BATCH_MAX_BYTES, FLIGHT_RUNS_MAX, HELLO_MIN_BYTES
+from mayhem_udp.limits import (
+    BATCH_MAX_BYTES,
+    FLIGHT_RUNS_MAX,
+    HELLO_MIN_BYTES,
+    TRAIN_MAX_BYTES,
+    TRAIN_MAX_DATAGRAMS,
+)
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.datagrams import Address, Transmit
 from mayhem_udp.transport.framing import FrameLoad
@@ -248,7 +254,7 @@ class Outbound:
         if count <= 0:
             return None
         self._maybe_skip()
-        loads = self._collect(count)
+        loads = self._collect(_in_trains(count, segment))
         if not loads:
             self._note_idle(now_ns=now_ns)
             return None
@@ -441,3 +447,9 @@ class Outbound:
         if ledger.next_number >= self._next_skip:
             ledger.skip_number()
             self._next_skip = self._draw_skip()
+
+
+def _in_trains(count: int, segment: int) -> int:
+    """`count` datagrams, less what would need a call to the kernel for a remainder of a train."""
+    train = min(TRAIN_MAX_BYTES // segment, TRAIN_MAX_DATAGRAMS)
+    return count - count % train if count > train > 0 else count

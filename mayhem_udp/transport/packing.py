@@ -4,7 +4,7 @@ What simple code it stands for: for each chunk of each piece, pack the header, c
 the CRC32 (`tests` hold the two to the same bytes). Never decides what is sent.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy import uint8
@@ -19,6 +19,10 @@ from mayhem_udp.wire.layout import (
     FRAMES_OVERHEAD_BYTES,
 )
 from mayhem_udp.wire.seal import seal_batch
+
+HEAD_WORD: Final = np.dtype(np.uint32)
+HEAD_WORDS: Final = DATA_HEAD_BYTES // HEAD_WORD.itemsize
+assert HEAD_WORDS * HEAD_WORD.itemsize == DATA_HEAD_BYTES
 
 
 class Load(NamedTuple):
@@ -49,10 +53,11 @@ def pack_data(
     buffer = np.empty(total, uint8)
     full = count - 1 if tail else count
     if full:
+        words = np.ndarray((full, HEAD_WORDS), HEAD_WORD, buffer, strides=(segment, HEAD_WORD.itemsize))
+        alike = np.array([_template(connection_id, chunk_bytes, flags)], DATA_DTYPE)
+        words[:] = alike.view(HEAD_WORD)  # by words: a seventh of the time that by fields takes
         heads = np.ndarray(full, DATA_DTYPE, buffer, strides=(segment,))
-        _fill_heads(
-            heads, loads, chunk_bytes=chunk_bytes, connection_id=connection_id, first=first, flags=flags
-        )
+        _fill_heads(heads, loads, chunk_bytes=chunk_bytes, first=first)
         rows = np.ndarray((full, chunk_bytes), uint8, buffer, DATA_HEAD_BYTES, (segment, 1))
         row = 0
         for load in loads:
@@ -79,16 +84,7 @@ def _template(connection_id: int, payload: int, flags: DatagramFlag) -> tuple[in
     return (MAGIC, VERSION, DatagramType.DATA, flags, 0, length, connection_id, 0, 0, 0)
 
 
-def _fill_heads(
-    heads: NDArray[np.void],
-    loads: list[Load],
-    *,
-    chunk_bytes: int,
-    connection_id: int,
-    first: int,
-    flags: DatagramFlag,
-) -> None:
-    heads[:] = np.array(_template(connection_id, chunk_bytes, flags), DATA_DTYPE)
+def _fill_heads(heads: NDArray[np.void], loads: list[Load], *, chunk_bytes: int, first: int) -> None:
     heads["sequence"] = np.arange(first, first + len(heads))
     row = 0
     for load in loads:

@@ -71,7 +71,15 @@ class Recovery:
         lost, self.loss_deadline_ns = path.loss.detect(ledger, path.rtt, now_ns=now_ns)
         corrupt = self._new_corrupt(ack)
         ledger.forget_lost_before(now_ns - LOST_KEPT_ROUND_TRIPS * path.rtt.smoothed_ns)
-        self._report(path, acked + spurious, lost, rtt_ns, prior_bytes, corrupt, now_ns=now_ns)
+        self._report(
+            path,
+            acked=acked + spurious,
+            lost=lost,
+            rtt_ns=rtt_ns,
+            prior_bytes=prior_bytes,
+            corrupt=corrupt,
+            now_ns=now_ns,
+        )
         return Outcome(acked, lost, spurious)
 
     def _checked(self, ack: Ack) -> list[tuple[int, int]]:
@@ -102,7 +110,9 @@ class Recovery:
         lost, self.loss_deadline_ns = path.loss.detect(self.ledger, path.rtt, now_ns=now_ns)
         if not lost:
             return NOTHING
-        self._report(path, [], lost, None, prior_bytes, 0, now_ns=now_ns)
+        self._report(
+            path, acked=[], lost=lost, rtt_ns=None, prior_bytes=prior_bytes, corrupt=0, now_ns=now_ns
+        )
         return Outcome([], lost, [])
 
     def probe_deadline_ns(self, path: Path) -> int:
@@ -119,12 +129,12 @@ class Recovery:
     def _report(
         self,
         path: Path,
+        *,
         acked: list[Run],
         lost: list[Run],
         rtt_ns: int | None,
         prior_bytes: int,
         corrupt: int,
-        *,
         now_ns: int,
     ) -> None:
         """Tell the controller. Lost MTU probes are no sign of anything and are left out.

@@ -6,6 +6,7 @@ Never keeps state, never judges whether a body may be sent.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ def data_runs(opened: Opened) -> list[DataRun]:
     starts = [0, *(np.flatnonzero(~follows) + 1).tolist(), count]
     return [
         DataRun(start, stop - start, int(numbers[start]), int(streams[start]), int(offsets[start]))
-        for start, stop in zip(starts, starts[1:], strict=False)
+        for start, stop in pairwise(starts)
     ]
 
 

@@ -45,6 +45,11 @@ class Path:
             now_ns=now_ns,
         )
         self.pacer = Pacer(now_ns=now_ns)
+        self.pacer.set_rate(  # what is sent before the first body is paid for at a rate, too
+            rate_bps=self.controller.pacing_rate_bps,
+            quantum_bytes=self.controller.send_quantum_bytes,
+            now_ns=now_ns,
+        )
 
 
 class PathCheck:

@@ -206,7 +206,7 @@ def test_one_byte_datagrams_for_hours_grow_nothing(server):
     core = server.engine._core
     body_bytes = 0
     server.events.clear()
-    for count in range(10_000):
+    for count in range(4_000):
         server.now_ns += 500 * MS
         server.engine.handle_timeout(now_ns=server.now_ns)
         server.number += 1
@@ -220,7 +220,7 @@ def test_one_byte_datagrams_for_hours_grow_nothing(server):
         server.said.clear()
         if heard and count % 5 == 0:
             server.acknowledge((heard[-1].header.sequence, heard[-1].header.sequence + 1))
-    assert body_bytes == 10_000
+    assert body_bytes == 4_000
     assert len(core.acks.received) <= 4_096
     assert len(core.requests.open[0].body_received.received) == 1
     assert len(core.recovery.ledger.flight) + len(core.recovery.ledger.lost) < 200
@@ -231,8 +231,8 @@ def test_a_peer_that_sends_and_never_acknowledges_is_given_up(server):
     """It is heard all the time, so it is not idle; but what it is asked stays without an answer."""
     ledger = server.ledger
     longest = 0
-    for count in range(100_000):
-        server.now_ns += MS
+    for count in range(20_000):
+        server.now_ns += 5 * MS
         server.engine.handle_timeout(now_ns=server.now_ns)
         server.say_data(BODY, count, b"x")
         server.listen()
@@ -246,16 +246,16 @@ def test_a_peer_that_sends_and_never_acknowledges_is_given_up(server):
     assert longest < 100, "a few probes, and one question about ACKs"
 
 
-def test_a_flood_of_challenges_is_answered_in_part_and_only_as_the_window_allows(server):
+def test_a_flood_of_challenges_is_answered_in_part_and_kept_nowhere(server):
     """Each datagram asks for as many answers as fit; none of the answers is acknowledged."""
     challenges = [PathChallenge(nonce) for nonce in range(100)]
     server.say(*challenges)
     assert len(frames_of(server.listen(), PathResponse)) == PATH_ANSWERS_MAX
+    before = len(server.ledger.flight)
     for _ in range(2_000):
-        server.say(*challenges[:1])
+        server.say(*challenges)
         server.listen()
-    assert server.engine.in_flight_bytes <= server.engine.path.controller.window_bytes + 1_472
-    assert len(server.ledger.flight) < 1_000
+    assert len(server.ledger.flight) <= before + 1
 
 
 def test_a_flight_that_only_grows_ends_the_connection_before_it_fills_the_memory(server):

@@ -35,7 +35,7 @@ from mayhem_udp.units import format_bytes
 from mayhem_udp.wire.messages import SIZE_UNKNOWN, Accept
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from collections.abc import Buffer
 
 STORES_OPEN_MAX: Final = 64
 """Folders that a download of many files holds open at once."""
@@ -204,7 +204,7 @@ class StreamRoundTrip:
 class _Nowhere(BytesIO):
     """A stream that keeps nothing."""
 
-    def write(self, data: "ReadableBuffer", /) -> int:
+    def write(self, data: "Buffer", /) -> int:
         return memoryview(data).nbytes
 
 

@@ -90,6 +90,9 @@ def mayhem() -> None:
 
 def main() -> int:
     """The console script: the exit code. Signals that ask a program to end end it cleanly."""
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # numpy's: its threads spin, and nothing here uses them
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
@@ -106,7 +109,7 @@ def run(arguments: Sequence[str], *, surroundings: "Surroundings | None" = None)
     try:
         outcome = mayhem.main(list(arguments), prog_name="mayhem", standalone_mode=False, obj=surroundings)
         stdout.flush()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # the last boundary: what nobody foresaw is told, too
         failure = _failure_of(error, arguments)
         _flush_or_abandon(stdout)
         for line in failure.lines:
@@ -121,7 +124,7 @@ def _failure_of(error: BaseException, arguments: Sequence[str]) -> "Failure":
 
     try:
         return failure_of(error)
-    except Exception as unforeseen:
+    except Exception as unforeseen:  # noqa: BLE001  # likewise
         message = f"an error of mayhem itself: {type(unforeseen).__name__}: {unforeseen}"
         said = sentence(message, "please report it, with what -v shows")
         if not any(argument.startswith("-v") or argument == "--verbose" for argument in arguments):

@@ -259,7 +259,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
-    from difflib import get_close_matches  # only when something is wrong
+    from difflib import get_close_matches  # noqa: PLC0415  # only when something is wrong
 
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 

@@ -22,7 +22,7 @@ _TOKEN: Final = re.compile(
     r"|[ \t\r]+",
     re.DOTALL,
 )
-_KEY_PART: Final = re.compile(r'"((?:\\.|[^"\\])*)"|' r"'([^']*)'|([A-Za-z0-9_-]+)")
+_KEY_PART: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'|([A-Za-z0-9_-]+)""")
 
 
 def lines_of(text: str) -> dict[KeyPath, int]:

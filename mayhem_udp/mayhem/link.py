@@ -24,8 +24,9 @@ HELD_MAX_BYTES: Final = 64 * MIB
 
 @dataclass(frozen=True, slots=True)
 class LinkCounts:
-    """What a link has done so far, in datagrams. Every one is delivered, lost or still inside:
+    """What a link has done so far, in datagrams.
 
+    Every one is delivered, lost or still inside:
     seen + duplicated = delivered + dropped + blacked_out + queue_dropped + held
     """
 

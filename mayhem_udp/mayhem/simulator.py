@@ -44,7 +44,7 @@ class Peer(Protocol):
         """A batch to send; None when there is nothing to send now."""
 
 
-class SimulationFailure(AssertionError):  # noqa: N818  # it is a test's failure, and reads as one
+class SimulationFailure(AssertionError):
     """Something that must not happen did; the message ends with how to see it again."""
 
 

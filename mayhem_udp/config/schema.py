@@ -141,7 +141,7 @@ class LoggingSettings(NamedTuple):
 
     level: Annotated[str, Choice("debug", "info", "warning", "error")]
     format: Annotated[str, Choice("auto", "console", "json")]
-    progress_interval_ns: Annotated[int, Duration(SECOND, HOUR, zero="never")]
+    progress_interval_ns: Annotated[int, Duration(100 * MS, HOUR, zero="never")]
 
 
 class ClientSettings(NamedTuple):

@@ -8,17 +8,8 @@ longer without its bytes. Where there are too many combinations, their corners a
 import itertools
 from random import Random
 
-from simulated_disk import (
-    Acknowledged,
-    Attributes,
-    Named,
-    Node,
-    Resized,
-    SimulatedDisk,
-    Synced,
-    SyncFailed,
-    Wrote,
-)
+from disk_record import Acknowledged, Attributes, Named, Resized, Synced, SyncFailed, Wrote
+from simulated_disk import Node, SimulatedDisk
 
 SECTOR_BYTES = 16
 """Much less than a device has, so that the short files of tests have several."""

@@ -13,71 +13,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+from disk_record import Acknowledged, Attributes, Named, Resized, Step, Synced, SyncFailed, Wrote
+
 from mayhem_udp.store.disk import Kind
 
 TOP = 1
 """The number of the folder `/`."""
 NAME_MAX = 255
-
-
-@dataclass(frozen=True)
-class Wrote:
-    """Bytes of a file."""
-
-    node: int
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Resized:
-    """A file was cut or extended."""
-
-    node: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Named:
-    """A name in a folder means a node from now on; None: it is gone."""
-
-    node: int
-    name: bytes
-    target: int | None
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """Permissions and time of a file."""
-
-    node: int
-    mode: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True)
-class Synced:
-    """Everything that came before, of this node, is on the device."""
-
-    node: int
-
-
-@dataclass(frozen=True)
-class SyncFailed:
-    """What was not on the device yet is marked clean, and no later sync brings it there (fsync on Linux)."""
-
-    node: int
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """Somebody was told that this name has this content; None: that it is gone."""
-
-    name: str
-    content: bytes | None
-
-
-Step = Wrote | Resized | Named | Attributes | Synced | SyncFailed | Acknowledged
 
 
 @dataclass

@@ -20,8 +20,9 @@ from deliveries import (
     version_of,
     write,
 )
+from disk_record import Acknowledged
 from power_loss import killed, losses, worst_loss
-from simulated_disk import Acknowledged, SimulatedDisk
+from simulated_disk import SimulatedDisk
 
 from mayhem_udp.errors import Code, IntegrityError
 from mayhem_udp.store.journal import JournalPolicy

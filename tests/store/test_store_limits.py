@@ -1,0 +1,205 @@
+"""The limits of a store, each at its edge: the last that fits, and the first that does not."""
+
+from random import Random
+
+import pytest
+from deliveries import ROOT, STAGINGS, begin, deliver, finish, open_simulated, read, small, write
+from simulated_disk import SimulatedDisk
+
+from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
+from mayhem_udp.store.names import check_name
+from mayhem_udp.store.quota import GROWTH_BYTES, Quota, Reservation, StoreLimits
+
+DATA = Random(1).randbytes(300)
+
+
+def new_store(disk=None, **limits):
+    disk = disk or SimulatedDisk()
+    store = open_simulated(disk, limits=StoreLimits(**limits))
+    store.count()
+    return disk, store
+
+
+def refused(action, *arguments, kind=RefusedError, **options):
+    with pytest.raises(MayhemError) as caught:
+        action(*arguments, **options)
+    assert type(caught.value) is kind
+    assert caught.value.remedy, "what to do next"
+    return caught.value.code
+
+
+def test_a_file_may_be_as_large_as_the_limit():
+    _, store = new_store(file_size_max_bytes=300)
+    deliver(store, "a", DATA)
+    assert refused(begin, store, "b", DATA + b"x") is Code.FILE_TOO_LARGE
+    assert refused(store.scratch, size=301) is Code.FILE_TOO_LARGE
+    store.scratch(size=300).discard()
+    assert store.write_small([small("c", DATA), small("d", DATA + b"x")]) == [Code.OK, Code.FILE_TOO_LARGE]
+
+
+def test_a_file_of_unknown_size_may_grow_to_the_limit():
+    _, store = new_store(file_size_max_bytes=300)
+    staging = begin(store, "a", DATA, size=None)
+    write(staging, DATA)
+    assert refused(staging.write, 300, b"x") is Code.FILE_TOO_LARGE
+    finish(staging, DATA)
+    assert read(store, "a") == DATA
+
+
+def test_a_store_may_hold_as_many_bytes_as_the_limit():
+    _, store = new_store(stored_max_bytes=700)
+    deliver(store, "a", DATA)
+    first = begin(store, "b", DATA)
+    assert refused(begin, store, "c", DATA[:101]) is Code.STORE_FULL
+    second = begin(store, "c", DATA[:100])
+    assert store.write_small([small("d", b"x")]) == [Code.STORE_FULL]
+    assert store.write_small([small("d", b"")]) == [Code.OK]
+    second.discard()
+    assert store.write_small([small("d", b"x" * 100)]) == [Code.OK]
+    first.discard()
+    assert store.quota.stored_bytes == 400
+
+
+def test_many_at_once_cannot_exceed_together_what_each_would_not():
+    _, store = new_store(stored_max_bytes=1_000)
+    held = [begin(store, f"f{number}", DATA) for number in range(3)]
+    assert refused(begin, store, "f3", DATA) is Code.STORE_FULL
+    for staging in held:
+        write(staging, DATA)
+        finish(staging, DATA)
+    assert store.quota.stored_bytes == 900
+
+
+def test_a_file_that_is_replaced_makes_its_room_free_afterwards():
+    _, store = new_store(stored_max_bytes=600)
+    deliver(store, "a", DATA)
+    deliver(store, "a", DATA)
+    deliver(store, "a", DATA[:10])
+    assert (store.quota.stored_bytes, store.quota.files) == (10, 1)
+
+    store.remove(check_name("a"))
+    assert store.quota.stored_bytes == 0
+
+
+def test_a_transfer_of_unknown_size_uses_the_last_byte_of_the_store():
+    _, store = new_store(stored_max_bytes=300)
+    staging = begin(store, "a", DATA, size=None)
+    write(staging, DATA)
+    finish(staging, DATA)
+    staging = begin(store, "b", DATA, size=None)
+    assert refused(staging.write, 0, b"x") is Code.STORE_FULL
+    staging.keep()
+    assert store.quota.stored_bytes == 300
+
+
+def test_an_interrupted_transfer_counts_with_what_is_there_and_not_twice():
+    disk, store = new_store(stored_max_bytes=500)
+    staging = begin(store, "a", DATA)
+    write(staging, DATA, 0, 128)
+    assert store.quota.stored_bytes == 300, "what was announced"
+    staging.keep()
+    assert store.quota.stored_bytes == 128, "what is there"
+    assert refused(begin, store, "b", DATA + DATA[:100]) is Code.STORE_FULL
+    again = begin(store, "a", DATA)
+    assert store.quota.stored_bytes == 300
+    again.recover()
+    write(again, DATA, 128)
+    finish(again, DATA)
+    assert store.quota.stored_bytes == 300
+    _, counted = new_store(disk, stored_max_bytes=500)
+    assert counted.quota.stored_bytes == 300
+
+
+def test_what_is_there_already_counts_from_the_start():
+    disk, store = new_store(stored_max_bytes=1_000, files_max=10)
+    deliver(store, "x/a", DATA)
+    staging = begin(store, "b", DATA)
+    write(staging, DATA, 0, 192)
+    staging.keep()
+    disk.plant(f"{ROOT}/by-hand", b"12345")
+    store.close()
+    _, store = new_store(disk, stored_max_bytes=1_000, files_max=10)
+    assert (store.quota.stored_bytes, store.quota.files) == (300 + 192 + 5, 2)
+    store.sweep(before_ns=1 << 62)
+    assert store.quota.stored_bytes == 305
+    assert disk.names(STAGINGS) == []
+
+
+def test_a_store_may_hold_as_many_files_as_the_limit():
+    _, store = new_store(files_max=2)
+    deliver(store, "a", DATA)
+    pending = begin(store, "b", DATA)
+    assert refused(begin, store, "c", DATA) is Code.TOO_MANY_FILES
+    deliver(store, "a", DATA[:5])
+    assert store.write_small([small("a", b"x"), small("c", b"x")]) == [Code.OK, Code.TOO_MANY_FILES]
+    pending.discard()
+    assert store.write_small([small("c", b"x"), small("d", b"x")]) == [Code.OK, Code.TOO_MANY_FILES]
+    store.remove(check_name("a"))
+    deliver(store, "d", DATA)
+    assert store.quota.files == 2
+
+
+def test_as_many_files_may_be_open_as_the_limit():
+    _, store = new_store(open_files_max=2)
+    deliver(store, "a", DATA)
+    staging = begin(store, "b", DATA)
+    source = store.open_source(check_name("a"))
+    assert refused(begin, store, "c", DATA) is Code.TOO_MANY_OPEN_FILES
+    assert refused(store.open_source, check_name("a")) is Code.TOO_MANY_OPEN_FILES
+    assert refused(store.digest, check_name("a")) is Code.TOO_MANY_OPEN_FILES
+    assert store.write_small([small("c", b"x")]) == [Code.TOO_MANY_OPEN_FILES]
+    source.close()
+    source.close()
+    store.digest(check_name("a"))
+    staging.discard()
+    staging.discard()
+    assert store.quota.open_files == 0
+
+
+def test_a_batch_of_small_files_gets_by_with_one_open_file():
+    """Where descriptors are short, a batch puts what it has in place and goes on."""
+    _, store = new_store(open_files_max=1)
+    assert store.write_small([small(f"f{number}", b"x") for number in range(5)]) == [Code.OK] * 5
+    assert store.quota.open_files == 0
+
+
+def test_space_is_left_to_others():
+    disk = SimulatedDisk(capacity_bytes=1_000)
+    disk, store = new_store(disk, free_space_min_bytes=700)
+    assert refused(begin, store, "a", DATA + b"x", kind=TransferError) is Code.NO_SPACE
+    deliver(store, "a", DATA)
+    assert store.write_small([small("b", b"x")]) == [Code.NO_SPACE]
+    assert refused(begin, store, "b", b"x", kind=TransferError) is Code.NO_SPACE
+    store.remove(check_name("a"))
+    disk.nodes = {number: node for number, node in disk.nodes.items() if disk._links(number)}
+    deliver(store, "b", DATA)
+
+
+def test_limits_can_be_changed_while_it_runs():
+    _, store = new_store()
+    deliver(store, "a", DATA)
+    store.limits = StoreLimits(stored_max_bytes=400, files_max=1)
+    store.count()
+    assert refused(begin, store, "b", DATA[:100]) is Code.TOO_MANY_FILES
+    assert refused(begin, store, "b", DATA) is Code.STORE_FULL
+    assert store.limits.files_max == 1
+
+
+def test_what_was_refused_has_reserved_nothing():
+    _, store = new_store(stored_max_bytes=299, files_max=1, open_files_max=1)
+    for _ in range(3):
+        assert refused(begin, store, "a", DATA) is Code.STORE_FULL
+    assert (store.quota.stored_bytes, store.quota.files, store.quota.open_files) == (0, 0, 0)
+
+
+def test_a_reservation_grows_in_large_steps_and_in_small_ones_near_a_limit():
+    quota = Quota(StoreLimits(stored_max_bytes=GROWTH_BYTES + 5), free_bytes=lambda: 1 << 40)
+    reservation = Reservation(quota)
+    reservation.grow(1)
+    assert quota.stored_bytes == GROWTH_BYTES
+    reservation.grow(GROWTH_BYTES + 5)
+    assert quota.stored_bytes == GROWTH_BYTES + 5
+    assert refused(reservation.grow, GROWTH_BYTES + 6) is Code.STORE_FULL
+    reservation.end(stored_bytes=7, files=0)
+    reservation.end(stored_bytes=7, files=0)
+    assert (quota.stored_bytes, quota.open_files) == (7, 0)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from mayhem_udp.errors import PeerError
+from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.wire import codec, declarations, frames, layout, messages
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.declarations import (
@@ -253,31 +254,32 @@ def _handshake(data: bytes, start: int, stop: int, offset: int) -> Iterator[Fiel
 def _stream(data: bytes, start: int, stop: int, offset: int) -> Iterator[Field]:
     """The messages of a stretch of a stream, as far as they are whole.
 
-    Where one begins is known at the stream's own beginning; later on it is taken for one if it reads as one.
+    Where one begins is certain from the stream's own beginning on. Elsewhere, bytes are taken for a message
+    if they read as one, and nothing is said against them if not.
     """
     walk = Walk(data, start, stop)
     inside: Inside = {"payload": lambda first, last, _: _guarded(_message(data, first, last))}
-    is_known = offset == 0
-    while (length := _message_length(walk)) is not None:
-        payload = data[walk.position + layout.MESSAGE_HEAD.size :][:length]
-        if not is_known and not _is_message(payload):
+    is_certain = offset == 0
+    while (length := _message_length(walk)) is not None and length <= MESSAGE_MAX_BYTES:
+        begin = walk.position + layout.MESSAGE_HEAD.size
+        if begin + length > stop or not (is_certain or _is_message(data[begin : begin + length])):
             break
-        is_known = True
         yield from walk.struct(
             declarations.MESSAGE, prefix="message", words=words_of("MESSAGE"), inside=inside
         )
-    left = "the beginning of a message" if is_known else "of a message that an earlier frame has begun"
+    left = "the beginning of a message" if is_certain else "of messages that other frames have the rest of"
+    if is_certain and (length or 0) > MESSAGE_MAX_BYTES:
+        left = f"{WRONG}: a message has {MESSAGE_MAX_BYTES} bytes at most, this one {length}"
     yield from walk.rest("STREAM.data", left)
 
 
 def _message_length(walk: Walk) -> int | None:
-    """The length of the message that begins here; None if it is not all here."""
+    """The length that the message says which begins here; None if even that is cut."""
     head = layout.MESSAGE_HEAD
-    left = walk.end - walk.position - head.size
-    if left < 0:
+    if walk.end - walk.position < head.size:
         return None
     (length,) = head.unpack_from(walk.data, walk.position)
-    return length if length <= left else None
+    return int(length)
 
 
 def _is_message(payload: bytes) -> bool:

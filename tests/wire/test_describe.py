@@ -11,7 +11,7 @@ from mayhem_udp.cli.render.explained import Found, as_text, as_value
 from mayhem_udp.cli.surroundings import Surroundings
 from mayhem_udp.errors import PeerError
 from mayhem_udp.limits import TOKEN_MAX_BYTES
-from mayhem_udp.transport.streams.messages import LENGTH_BYTES
+from mayhem_udp.transport.streams.messages import LENGTH_BYTES, MessageReceive
 from mayhem_udp.wire import codec, declarations, layout, messages
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.declarations import DatagramType
@@ -74,11 +74,8 @@ def _check_frames(body):
             case Handshake(offset=0, data=data):
                 codec.decode_handshake(data)
             case Stream(offset=0, data=data):
-                while len(data) >= LENGTH_BYTES and len(data) - LENGTH_BYTES >= (
-                    length := int.from_bytes(data[:LENGTH_BYTES])
-                ):
-                    messages.decode(bytes(data[LENGTH_BYTES : LENGTH_BYTES + length]))
-                    data = data[LENGTH_BYTES + length :]
+                for payload in MessageReceive().put(0, data):
+                    messages.decode(payload)
 
 
 any_datagrams = st.one_of(
@@ -203,8 +200,11 @@ def test_messages_are_told_as_far_as_they_are_whole():
     later = describe(of_frames(Stream(0, len(first) + LENGTH_BYTES, enveloped(second))))
     assert named(later, "PING.number").value == 8
     amidst = describe(of_frames(Stream(0, 3, data[3:])))
-    assert named(amidst, "STREAM.data").meaning == "of a message that an earlier frame has begun"
-    assert not faults([*fields, *later, *amidst])
+    assert named(amidst, "STREAM.data").meaning == "of messages that other frames have the rest of"
+    by_chance = describe(of_frames(Stream(0, 3, enveloped(second, b"\x7f"))))
+    assert named(by_chance, "PING.number").value == 8
+    assert named(by_chance, "STREAM.data").length == LENGTH_BYTES + 1
+    assert not faults([*fields, *later, *amidst, *by_chance])
 
 
 def test_a_seal_that_is_wrong_is_told_with_the_right_one():
@@ -241,6 +241,7 @@ def test_a_seal_that_is_wrong_is_told_with_the_right_one():
             "cut short, 8 bytes should be here and 3",
         ),
         (of_frames(Stream(0, 0, enveloped(b""))), 24 + 15 + 4, "a message has a type at least"),
+        (of_frames(Stream(0, 0, b"\0\0\x80\1ab")), 24 + 15, "32768 bytes at most, this one 32769"),
         (of_frames(Handshake(0, b"\0\2ab")), 24 + 7 + 2, "cut short"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

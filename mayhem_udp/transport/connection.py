@@ -12,17 +12,19 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, PeerError
-from mayhem_udp.limits import CLOSING_NS, FLIGHT_RUNS_REFUSED, REASON_MAX_BYTES
+from mayhem_udp.limits import FLIGHT_RUNS_REFUSED, REASON_MAX_BYTES
 from mayhem_udp.transport.core import Core, Entropy
 from mayhem_udp.transport.datagrams import Address, Transmit
-from mayhem_udp.transport.events import Closed, Connected, Event, Origin, PathChanged
+from mayhem_udp.transport.deadlines import Deadlines
+from mayhem_udp.transport.ending import Ending
+from mayhem_udp.transport.events import Connected, Event
 from mayhem_udp.transport.handshake import NO_TOKEN, HandshakeStream
 from mayhem_udp.transport.inbound import Inbound
-from mayhem_udp.transport.loss import PERSISTENT_PROBES
+from mayhem_udp.transport.making import make_core, parameters_of
+from mayhem_udp.transport.migration import move_to, on_other_address
 from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.outbound import Outbound
-from mayhem_udp.transport.path import Path, PathCheck
-from mayhem_udp.transport.pmtud import BLACK_HOLE_PROBES
+from mayhem_udp.transport.path import Path
 from mayhem_udp.transport.recovery import Outcome
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.settings import TransportSettings
@@ -33,10 +35,10 @@ from mayhem_udp.transport.stats import ConnectionStats
 from mayhem_udp.transport.streams.bodies import as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
 from mayhem_udp.transport.timers import NEVER, Timer
-from mayhem_udp.units import KIB, MS, US
+from mayhem_udp.units import KIB, US
 from mayhem_udp.wire.codec import Parameters
 from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
-from mayhem_udp.wire.frames import Close, MaxStream, Ping, ResetRequest, Token
+from mayhem_udp.wire.frames import MaxStream, Ping, ResetRequest, Token
 
 NO_RESET_TOKEN = bytes(16)
 SEND_BUFFER_MIN_BYTES = 128 * KIB
@@ -46,24 +48,15 @@ SEND_BUFFER_MIN_BYTES = 128 * KIB
 class Connection:
     """A connection's engine, either side. Made by `client` and, through a `Listener`, by `server`."""
 
-    __slots__ = (
-        "_core",
-        "_goodbye",
-        "_idle_timeout_ns",
-        "_inbound",
-        "_late_batches",
-        "_outbound",
-        "_settler",
-    )
+    __slots__ = ("_core", "_deadlines", "_ending", "_inbound", "_outbound", "_settler")
 
     def __init__(self, core: Core, *, now_ns: int) -> None:
         self._core = core
         self._inbound = Inbound(core)
         self._outbound = Outbound(core, answers=self._inbound.answers)
         self._settler = Settler(core, self._outbound)
-        self._idle_timeout_ns = core.settings.idle_timeout_ns
-        self._late_batches = 0
-        """What came after the goodbye: the 1st, 2nd, 4th, 8th ... is answered (RFC 9000 section 10.2.1)."""
+        self._ending = Ending(core, self._outbound)
+        self._deadlines = Deadlines(core, self._outbound, self._settler, self._ending)
         core.timers.set(Timer.HANDSHAKE, now_ns + core.settings.handshake_timeout_ns)
 
     @classmethod
@@ -83,8 +76,8 @@ class Connection:
         `connection_id` is 64 unpredictable bits, `mtu_hint_bytes` the largest UDP payload that the local
         interface takes (0: unknown).
         """
-        parameters = _parameters(settings, reset_token=NO_RESET_TOKEN)
-        core = _core(
+        parameters = parameters_of(settings, reset_token=NO_RESET_TOKEN)
+        core = make_core(
             Side.CLIENT,
             address,
             connection_id=connection_id,
@@ -110,12 +103,12 @@ class Connection:
         mtu_hint_bytes: int = 0,
     ) -> "Connection":
         """The server's end for a client whose address is proved; `visit_token` is for its next visit."""
-        core = _core(
+        core = make_core(
             Side.SERVER,
             address,
             connection_id=connection_id,
             settings=settings,
-            handshake=HandshakeStream(_parameters(settings, reset_token=reset_token)),
+            handshake=HandshakeStream(parameters_of(settings, reset_token=reset_token)),
             entropy=entropy,
             mtu_hint_bytes=mtu_hint_bytes,
             now_ns=now_ns,
@@ -208,19 +201,16 @@ class Connection:
         if opened.header.type in ENDINGS:
             ending = handle_stateless(core, opened)
             if ending is not None:
-                self._over(*ending)
+                self._ending.over(*ending)
             return
         if core.state is State.CLOSING:
-            core.stats.datagrams_received += opened.count
-            self._late_batches += 1
-            if self._late_batches.bit_count() == 1:
-                self._outbound.closing = self._goodbye
+            self._ending.on_late(opened)
             return
         newest = opened.header.sequence > core.acks.largest
         try:
             self._inbound.handle(opened, now_ns=now_ns)
             if opened.address != core.path.address:
-                self._check_address(opened, is_newest=newest)
+                on_other_address(core, opened, is_newest=newest)
         except PeerError as error:
             self.close(error.code, error.message, now_ns=now_ns)
             return
@@ -234,7 +224,7 @@ class Connection:
     def handle_timeout(self, *, now_ns: int) -> None:
         """Do what is due."""
         for timer in self._core.timers.expired(now_ns=now_ns):
-            self._fire(timer, now_ns=now_ns)
+            self._deadlines.fire(timer, now_ns=now_ns)
 
     def handle_unsendable(self, size: int) -> None:
         """The local interface refused a datagram of `size` bytes as too large."""
@@ -322,14 +312,7 @@ class Connection:
 
     def close(self, code: int, reason: str, *, now_ns: int) -> None:
         """End the connection and tell the peer."""
-        core = self._core
-        after = advance(core.state, Signal.CLOSE_ASKED)
-        if after is None:
-            return
-        core.state = after
-        self._outbound.closing = self._goodbye = Close(code, reason.encode()[:REASON_MAX_BYTES])
-        core.events.append(Closed(code, reason, Origin.LOCAL))
-        self._wind_down(now_ns=now_ns)
+        self._ending.close(code, reason, now_ns=now_ns)
 
     # --- Polling -----------------------------------------------------------------------------------
 
@@ -342,7 +325,7 @@ class Connection:
         """The next batch to send, or None when nothing may be sent now."""
         batch = self._outbound.poll(now_ns=now_ns)
         if batch is not None:
-            self._set_loss_timer()
+            self._deadlines.set_loss_timer()
         return batch
 
     # --- What came in, acted on --------------------------------------------------------------------
@@ -358,18 +341,16 @@ class Connection:
             self._on_handshake_done(parameters)
         if inbound.path_answer is not None:
             check, inbound.path_answer = inbound.path_answer, None
-            self._move_to(check, now_ns=now_ns)
+            move_to(core, check, now_ns=now_ns)
         if inbound.close is not None:
             close, inbound.close = inbound.close, None
-            self._on_peer_close(close, now_ns=now_ns)
+            self._ending.on_peer_close(close, now_ns=now_ns)
             return
         if len(core.recovery.ledger.flight) > FLIGHT_RUNS_REFUSED:
             self.close(Code.LIMIT_EXCEEDED, "too much is asked for and not acknowledged", now_ns=now_ns)
             return
-        self._set_loss_timer()
-        core.timers.set(Timer.IDLE, now_ns + self._idle_timeout_ns)
-        if core.settings.keep_alive_ns and core.requests.open:
-            core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
+        self._deadlines.set_loss_timer()
+        self._deadlines.on_heard(now_ns=now_ns)
 
     def _on_handshake_done(self, peer: Parameters) -> None:
         core = self._core
@@ -383,164 +364,8 @@ class Connection:
         )
         core.recovery.on_peer_delay(peer.ack_delay_max_us * US)
         core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
-        if peer.idle_timeout_ms:
-            self._idle_timeout_ns = min(self._idle_timeout_ns, peer.idle_timeout_ms * MS)
+        self._deadlines.on_peer_parameters(peer)
         for request in core.requests.open.values():
             if request.body_sent is not None:
                 self._outbound.wake(request.body_sent)
         core.events.append(Connected(peer))
-
-    # --- Addresses ---------------------------------------------------------------------------------
-
-    def _check_address(self, opened: Opened, *, is_newest: bool) -> None:
-        """Something came from another address: have it proved, if it is the newest (RFC 9000 section 9.3)."""
-        core = self._core
-        if core.side is not Side.SERVER or core.state is not State.OPEN:
-            return
-        check = core.challenge
-        if check is not None and check.address == opened.address:
-            check.on_received(opened.total_bytes)
-        elif is_newest:
-            core.challenge = PathCheck(opened.address, int.from_bytes(core.entropy(8)))
-            core.challenge.on_received(opened.total_bytes)
-
-    def _move_to(self, check: PathCheck, *, now_ns: int) -> None:
-        core = self._core
-        core.challenge = None
-        core.timers.stop(Timer.PATH)
-        old = core.path
-        core.path = Path(check.address, core.settings, ceiling_bytes=core.ceiling_bytes, now_ns=now_ns)
-        core.path.first_number = core.recovery.ledger.next_number
-        core.path.loss.largest_acked = old.loss.largest_acked
-        core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
-        core.events.append(PathChanged(check.address))
-
-    # --- Time --------------------------------------------------------------------------------------
-
-    def _fire(self, timer: Timer, *, now_ns: int) -> None:
-        core = self._core
-        match timer:
-            case Timer.LOSS:
-                self._on_loss_timer(now_ns=now_ns)
-            case Timer.IDLE:
-                self._over(
-                    Code.IDLE_TIMEOUT,
-                    f"nothing was heard for {self._idle_timeout_ns / 1e9:.0f} s",
-                    Origin.LOCAL,
-                    Signal.EXPIRED,
-                )
-            case Timer.HANDSHAKE:
-                text = f"no answer within {core.settings.handshake_timeout_ns / 1e9:g} s"
-                self._over(Code.HANDSHAKE_TIMEOUT, text, Origin.LOCAL, Signal.EXPIRED)
-            case Timer.CLOSING:
-                core.state = advance(core.state, Signal.EXPIRED) or core.state
-            case Timer.KEEP_ALIVE if core.requests.open:
-                self.ping()
-                core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
-            case Timer.PATH:
-                if core.challenge is not None and core.challenge.has_failed:
-                    core.challenge = None
-            case Timer.ACK | Timer.PACING | Timer.MTU | Timer.KEEP_ALIVE:
-                pass  # being polled for transmission is all that is wanted
-
-    def _on_loss_timer(self, *, now_ns: int) -> None:
-        core = self._core
-        path = core.path
-        if core.recovery.loss_deadline_ns <= now_ns:
-            self._settler.settle(core.recovery.on_time(path, now_ns=now_ns))
-        elif core.recovery.probe_deadline_ns(path) <= now_ns:
-            oldest_ns = core.recovery.ledger.flight.runs[0].sent_ns
-            if core.state is State.OPEN and now_ns - oldest_ns >= self._idle_timeout_ns:
-                text = f"nothing was acknowledged for {self._idle_timeout_ns / 1e9:.0f} s"
-                self.close(Code.IDLE_TIMEOUT, text, now_ns=now_ns)
-                return
-            path.loss.probes += 1
-            self._outbound.probes_due = 2
-            if not core.handshake.is_acked:
-                core.handshake.repeat()  # before anything else (RFC 9002 section 6.2.4)
-            if path.loss.probes == BLACK_HOLE_PROBES:
-                path.mtu.on_black_hole(ceiling_bytes=core.ceiling_bytes)
-                path.controller.on_datagram_bytes(path.mtu.current_bytes)
-            if path.loss.probes == PERSISTENT_PROBES:
-                path.controller.on_persistent_congestion(now_ns=now_ns)
-        self._set_loss_timer()
-
-    def _set_loss_timer(self) -> None:
-        core = self._core
-        if core.state not in (State.OPENING, State.OPEN):
-            return  # nobody waits for an answer any more
-        recovery = core.recovery
-        deadline = recovery.loss_deadline_ns
-        if deadline in {NEVER, 0}:
-            deadline = recovery.probe_deadline_ns(core.path)
-        core.timers.set(Timer.LOSS, deadline)
-
-    # --- Endings -----------------------------------------------------------------------------------
-
-    def _on_peer_close(self, close: Close, *, now_ns: int) -> None:
-        core = self._core
-        after = advance(core.state, Signal.PEER_CLOSED)
-        if after is None:
-            return
-        core.state = after
-        core.events.append(Closed(close.code, close.reason.decode("utf-8", "replace"), Origin.PEER))
-        self._wind_down(now_ns=now_ns)
-
-    def _over(self, code: Code, text: str, origin: Origin, signal: Signal) -> None:
-        """The connection ends without a word to the peer."""
-        core = self._core
-        after = advance(core.state, signal)
-        if after is None:
-            return
-        core.state = after
-        core.events.append(Closed(code, text, origin))
-        self._forget_everything()
-
-    def _wind_down(self, *, now_ns: int) -> None:
-        self._forget_everything()
-        self._core.timers.set(Timer.CLOSING, now_ns + CLOSING_NS)
-
-    def _forget_everything(self) -> None:
-        core = self._core
-        for number in list(core.requests.open):
-            core.requests.end(number)
-        core.control.clear()
-        core.acks.stop()
-        for timer in Timer:
-            core.timers.stop(timer)
-
-
-def _core(
-    side: Side,
-    address: Address,
-    *,
-    connection_id: int,
-    settings: TransportSettings,
-    handshake: HandshakeStream,
-    entropy: Entropy,
-    mtu_hint_bytes: int,
-    now_ns: int,
-) -> Core:
-    ceiling = min(settings.datagram_max_bytes, mtu_hint_bytes or settings.datagram_max_bytes)
-    return Core(
-        side,
-        connection_id=connection_id,
-        path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
-        settings=settings,
-        handshake=handshake,
-        entropy=entropy,
-        mtu_hint_bytes=mtu_hint_bytes,
-    )
-
-
-def _parameters(settings: TransportSettings, *, reset_token: bytes) -> Parameters:
-    return Parameters(
-        idle_timeout_ms=settings.idle_timeout_ns // MS,
-        datagram_max_bytes=settings.datagram_max_bytes,
-        chunk_bytes=settings.chunk_bytes,
-        ack_delay_max_us=settings.ack_delay_max_ns // US,
-        body_window_bytes=settings.body_window_initial_bytes,
-        requests_max=settings.requests_max,
-        reset_token=reset_token,
-        agent=settings.agent,
-    )

@@ -45,11 +45,13 @@ class Said:
         self.header: Header = decode_header(datagram)
         body = bytes(datagram[HEADER_BYTES:-SEAL_BYTES])
         self.frames, self.stream, self.offset, self.payload = [], None, 0, b""
+        self.token = b""
         if self.header.type == DatagramType.DATA:
             self.stream, self.offset = DATA_HEAD.unpack_from(body)
             self.payload = body[DATA_HEAD.size :]
         elif self.header.type == DatagramType.HELLO:
-            self.frames = decode_frames(split_hello(body)[1])
+            self.token, frames = split_hello(body)
+            self.frames = decode_frames(frames)
         else:
             self.frames = decode_frames(body)
 

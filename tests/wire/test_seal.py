@@ -84,10 +84,11 @@ def test_exactly_the_damaged_datagrams_of_a_batch_are_found(batch, flips):
         assert set(found) == hit_once
 
 
+@pytest.mark.parametrize("tail", [0, 5, 40, 63])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_every_flipped_bit_of_a_batch_is_found_where_it_is(count):
+def test_every_flipped_bit_of_a_batch_is_found_where_it_is(count, tail):
     segment = 64
-    buffer = np.arange(count * segment, dtype=np.uint64).astype(np.uint8)
+    buffer = np.arange(count * segment + tail, dtype=np.uint64).astype(np.uint8)
     seal_batch(buffer, segment_bytes=segment, total_bytes=len(buffer))
     for place in range(len(buffer) * 8):
         buffer[place // 8] ^= np.uint8(1 << place % 8)

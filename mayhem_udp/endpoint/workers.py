@@ -123,10 +123,18 @@ class Workers:
             self._loop.call_from_thread(self._hand_back)
 
     def _hand_back(self) -> None:
-        for _ in range(len(self._finished)):
-            done, result, error = self._finished.popleft()
-            self.unfinished -= 1
-            done(result, error)
+        with self._changed:  # all of them: who finishes from here on is the first again, and calls
+            finished, self._finished = self._finished, deque()
+        try:
+            while finished:
+                done, result, error = finished.popleft()
+                self.unfinished -= 1
+                done(result, error)
+        finally:
+            if finished:  # one of them raised; the others come next
+                with self._changed:
+                    self._finished.extendleft(reversed(finished))
+                self._loop.call_soon(self._hand_back)
 
 
 class InlineWorkers:

@@ -89,6 +89,43 @@ def test_keys_take_turns_so_that_a_long_queue_does_not_go_first(loop):
     assert order == ["many 0", "few", "many 1", "many 2"]
 
 
+def test_a_job_that_ends_while_results_are_handed_back_is_handed_back_too(loop):
+    workers, done = Workers(loop, threads_max=1), []
+
+    def all_jobs_have_ended():
+        with workers._changed:
+            return workers._idle == 1 and not workers._waiting
+
+    def on_first(_result, _error):
+        done.append("first")
+        workers.submit("key", lambda: None, lambda *_: done.append("third"))
+        while not all_jobs_have_ended():
+            continue
+
+    workers.submit("key", lambda: None, on_first)
+    workers.submit("key", lambda: None, lambda *_: done.append("second"))
+    while not all_jobs_have_ended():  # both wait to be handed back, in one go
+        continue
+    turn_until(loop, lambda: len(done) == 3)
+    assert done == ["first", "second", "third"]
+    assert workers.close() == 0
+
+
+def test_what_raises_as_results_are_handed_back_keeps_none_of_the_others(loop):
+    workers, done = Workers(loop, threads_max=1), []
+
+    def fails(_result, _error):
+        raise ValueError("mine")
+
+    workers.submit("a", lambda: None, fails)
+    for number in range(3):
+        workers.submit("b", lambda: None, lambda *_, number=number: done.append(number))
+    with pytest.raises(ValueError, match="mine"):
+        turn_until(loop, lambda: len(done) == 3)
+    turn_until(loop, lambda: done == [0, 1, 2])
+    assert workers.close() == 0
+
+
 def test_what_is_too_much_is_refused_and_room_comes_back(loop):
     workers, gate, done = Workers(loop, threads_max=1, jobs_max=2), Gate(), []
     for _ in range(2):

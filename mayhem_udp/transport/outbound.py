@@ -8,8 +8,6 @@ Enters everything that wants an answer into the ledger. Never interprets what co
 from collections import deque
 from typing import Final
 
-import numpy as np
-
 from mayhem_udp.limits import (
     BATCH_MAX_BYTES,
     FLIGHT_RUNS_MAX,
@@ -18,10 +16,12 @@ from mayhem_udp.limits import (
     TRAIN_MAX_DATAGRAMS,
 )
 from mayhem_udp.transport.core import Core
-from mayhem_udp.transport.datagrams import Address, Transmit
+from mayhem_udp.transport.datagrams import Transmit
+from mayhem_udp.transport.departures import Departures
 from mayhem_udp.transport.framing import FrameLoad
 from mayhem_udp.transport.ledger import Run
 from mayhem_udp.transport.packing import Load, pack_data
+from mayhem_udp.transport.path_probes import PathProbes
 from mayhem_udp.transport.rhythm import AckRhythm
 from mayhem_udp.transport.state import State
 from mayhem_udp.transport.streams.bodies import BodySend
@@ -35,7 +35,7 @@ from mayhem_udp.wire.codec import (
     join_hello,
 )
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
-from mayhem_udp.wire.frames import Close, MaxRequests, PathChallenge, PathResponse, Ping, Stream
+from mayhem_udp.wire.frames import Close, MaxRequests, PathResponse, Ping, Stream
 from mayhem_udp.wire.layout import DATA_OVERHEAD_BYTES, FRAMES_OVERHEAD_BYTES
 
 SKIP_EVERY: Final = 2_048
@@ -56,12 +56,12 @@ class Outbound:
         "_answers",
         "_bodies",
         "_core",
+        "_departures",
         "_elicited",
-        "_mtu_next_ns",
         "_next_skip",
+        "_path_probes",
         "_rhythm",
         "closing",
-        "probes_due",
     )
 
     def __init__(self, core: Core, *, answers: deque[PathResponse]) -> None:
@@ -74,11 +74,19 @@ class Outbound:
         self._elicited = -1
         """The last datagram that asked only so that the peer says which ACKs it has seen."""
         self._next_skip = self._draw_skip()
-        self._mtu_next_ns = 0
-        self.probes_due = 0
-        """Datagrams to send whatever the window says, because a probe timeout fired."""
+        self._departures = Departures(core)
+        self._path_probes = PathProbes(core, self._departures)
         self.closing: Close | None = None
         """Said before anything else."""
+
+    @property
+    def probes_due(self) -> int:
+        """Datagrams to send whatever the window says, because a probe timeout fired."""
+        return self._departures.probes_due
+
+    @probes_due.setter
+    def probes_due(self, count: int) -> None:
+        self._departures.probes_due = count
 
     def wake(self, body: BodySend) -> None:
         """A body may have something to send again."""
@@ -98,14 +106,14 @@ class Outbound:
             return self._send(load, now_ns=now_ns)
         if core.state not in (State.OPENING, State.OPEN):
             return None
-        challenge = self._challenge(now_ns=now_ns)
+        challenge = self._path_probes.challenge(now_ns=now_ns)
         if challenge is not None:
             return challenge
         if self._frames_wanted(now_ns=now_ns):
             return self._frames(now_ns=now_ns)
         if not self._may_say_more:
             return None
-        probe = self._mtu_probe(now_ns=now_ns)
+        probe = self._path_probes.mtu_probe(has_window=self._has_window, now_ns=now_ns)
         return probe if probe is not None else self._data(now_ns=now_ns)
 
     @property
@@ -201,9 +209,7 @@ class Outbound:
         flags = DatagramFlag.EARLY if opening else DatagramFlag.NONE
         if opening or self.probes_due or (load.wants_answer and not self._bodies):
             flags |= DatagramFlag.ACK_NOW
-        ledger = core.recovery.ledger
-        number = ledger.next_number
-        ledger.next_number += 1
+        number = self._departures.take_number()
         body = load.body()
         kind = DatagramType.FRAMES
         if opening:
@@ -212,7 +218,7 @@ class Outbound:
             body = join_hello(core.handshake.token, load.body(pad_to_bytes=pad))
         datagram = encode_datagram(kind, body, connection_id=core.connection_id, sequence=number, flags=flags)
         if load.wants_answer:
-            self._enter(
+            self._departures.enter(
                 Run(
                     first=number,
                     count=1,
@@ -223,7 +229,7 @@ class Outbound:
                 ),
                 now_ns=now_ns,
             )
-        return self._transmit(datagram, len(datagram), len(datagram), 1, core.path.address, now_ns=now_ns)
+        return self._departures.single(datagram, core.path.address)
 
     # --- Bodies ------------------------------------------------------------------------------------
 
@@ -332,90 +338,12 @@ class Outbound:
             ledger.next_number += datagrams
             if piece.is_repeat:
                 core.stats.retransmitted += datagrams
-            self._enter(run, now_ns=now_ns)
+            self._departures.enter(run, now_ns=now_ns)
         count = ledger.next_number - first
         segment = chunk + DATA_OVERHEAD_BYTES
-        return self._transmit(buffer, segment, len(buffer), count, core.path.address, now_ns=now_ns)
-
-    # --- Probes of the path ------------------------------------------------------------------------
-
-    def _mtu_probe(self, *, now_ns: int) -> Transmit | None:
-        core = self._core
-        if core.path.mtu.raise_due(now_ns=now_ns):
-            core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
-        size = core.path.mtu.wanted_probe_bytes()
-        if not size or core.state is not State.OPEN or self._mtu_next_ns > now_ns:
-            return None
-        if not self._has_window or core.path.rtt.samples == 0:
-            return None
-        self._mtu_next_ns = now_ns + 2 * core.path.rtt.smoothed_ns
-        core.timers.set(Timer.MTU, self._mtu_next_ns)
-        ledger = core.recovery.ledger
-        number = ledger.next_number
-        ledger.next_number += 1
-        body = encode_frame(Ping()).ljust(size - FRAMES_OVERHEAD_BYTES, b"\0")
-        datagram = encode_datagram(
-            DatagramType.FRAMES,
-            body,
-            connection_id=core.connection_id,
-            sequence=number,
-            flags=DatagramFlag.ACK_NOW,
-        )
-        self._enter(
-            Run(first=number, count=1, sent_ns=now_ns, wire_bytes=size, probe_bytes=size), now_ns=now_ns
-        )
-        return self._transmit(datagram, size, size, 1, core.path.address, now_ns=now_ns)
-
-    def _challenge(self, *, now_ns: int) -> Transmit | None:
-        """A challenge for an address that wants to be the peer's new one; outside the ledger."""
-        core = self._core
-        check = core.challenge
-        if check is None:
-            return None
-        body = encode_frame(PathChallenge(check.nonce))
-        size = len(body) + FRAMES_OVERHEAD_BYTES
-        if not check.challenge_due(size=size, now_ns=now_ns):
-            return None
-        ledger = core.recovery.ledger
-        number = ledger.next_number
-        ledger.next_number += 1
-        datagram = encode_datagram(
-            DatagramType.FRAMES, body, connection_id=core.connection_id, sequence=number
-        )
-        again_ns = now_ns + 2 * core.path.rtt.smoothed_ns
-        check.on_challenge(size=size, again_ns=again_ns)
-        core.timers.set(Timer.PATH, again_ns)
-        return self._transmit(datagram, size, size, 1, check.address, now_ns=now_ns)
+        return self._departures.batch(buffer, segment_bytes=segment, count=count, address=core.path.address)
 
     # --- Common ------------------------------------------------------------------------------------
-
-    def _enter(self, run: Run, *, now_ns: int) -> None:
-        core = self._core
-        ledger = core.recovery.ledger
-        before = ledger.in_flight_bytes
-        core.path.delivery.on_sent(run, in_flight_before_bytes=before)
-        ledger.sent(run)
-        core.path.controller.on_sent(now_ns=now_ns, sent_bytes=run.wire_bytes, in_flight_bytes=before)
-        core.path.pacer.on_sent(run.wire_bytes, now_ns=now_ns)
-
-    def _transmit(
-        self,
-        buffer: bytes | np.ndarray,
-        segment: int,
-        total: int,
-        count: int,
-        address: Address,
-        *,
-        now_ns: int,
-    ) -> Transmit:
-        core = self._core
-        if self.probes_due:
-            self.probes_due -= 1
-            core.stats.probes_sent += 1
-        core.stats.datagrams_sent += count
-        core.stats.bytes_sent += total
-        core.stats.batches_sent += 1
-        return Transmit(buffer, segment, total, address)
 
     def _note_idle(self, *, now_ns: int) -> None:
         core = self._core

@@ -62,6 +62,13 @@ class Pattern:
         """Whether the path that led to these states matches."""
         return len(self.parts) in states
 
+    def matches(self, name: str) -> bool:
+        """Whether a whole name matches."""
+        states = self.start()
+        for part in name.split("/") if name else ():
+            states = self.step(states, part)
+        return self.accepts(states)
+
     def literals(self, states: States) -> tuple[str, ...] | None:
         """The only names that can follow; None where a folder has to be read to know."""
         names = []

@@ -63,6 +63,8 @@ class MemoryServer:
     unreachable: bool = False
     pings_answered: int = 4
     echo_damage: bytes = b""
+    offers_everything: bool = False
+    """Whether all that is here is listed, whatever was asked for."""
     steps: Iterable[Progress] = ()
     """What a transfer tells on its way."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class MemoryServer:
         return result(source.name, content, path=path, verified=not self.echo_damage)
 
     def list(self, pattern: str) -> list[Entry]:
-        return [entry for entry in self._entries() if _matches(entry.name, pattern)]
+        return [entry for entry in self._entries() if self.offers_everything or _matches(entry.name, pattern)]
 
     def stat(self, name: str) -> Entry:
         for entry in self._entries():

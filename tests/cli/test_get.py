@@ -119,3 +119,16 @@ def test_a_server_does_not_choose_where_a_file_lands(shell: Shell, tmp_path: Pat
     assert landed(tmp_path) == {}
     assert "\x1b" not in shell.err
     assert "\u202e" not in shell.err
+
+
+@pytest.mark.parametrize("recursive", [[], ["-r"]], ids=["files", "folders"])
+@pytest.mark.parametrize("pattern", ["*.txt", "photos/*", "photos/**", "[ab].txt", "?.txt"])
+def test_a_pattern_fetches_nothing_that_does_not_match_it(
+    shell: Shell, tmp_path: Path, pattern: str, recursive: list[str]
+):
+    """The server answers with more than was asked for, as scp's could (CVE-2019-6111)."""
+    shell.server.files = {".bashrc": b"evil", "deep/.ssh/authorized_keys": b"evil", "a.txt": b"bait"}
+    shell.server.offers_everything = True
+    assert shell("get", *recursive, f"mayhem://h/{pattern}", ".") == 1
+    assert landed(tmp_path) == {}
+    assert "do not trust this server" in shell.err

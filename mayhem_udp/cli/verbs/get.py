@@ -10,7 +10,7 @@ from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
-from mayhem_udp.errors import Code, MayhemError, RefusedError, UsageError
+from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Entry, EntryKind
 from mayhem_udp.url import Url
@@ -74,7 +74,7 @@ def _planned(
             matches += [
                 (source.named(name), entry) for name, entry in _matching(remote, source, recursive=recursive)
             ]
-        except RefusedError as error:
+        except (RefusedError, PeerError) as error:
             output.failed(error, about=source.name)
     into = Path(destination).is_dir() or naming.goes_into(destination, crowd=Crowd.of(matches))
     downloads: list[Download] = []
@@ -93,7 +93,7 @@ def _matching(remote: Remote, source: Url, *, recursive: bool) -> Iterator[tuple
     name = source.name.rstrip("/")
     if source.is_glob:
         entries = list(remote.list(name))
-        yield from ((_checked(entry.name), entry) for entry in entries)
+        yield from ((_match_of(name, entry.name), entry) for entry in entries)
         if entries:
             return
     if source.is_glob or (name and not recursive and not source.is_folder):
@@ -119,6 +119,17 @@ def _expanded(
             if each.kind is EntryKind.FILE:
                 relative = naming.relative_to(_checked(each.name), url.name)
                 yield each.name, landing.joinpath(*relative.split("/"))
+
+
+def _match_of(pattern: str, name: str) -> str:
+    """A name that the server says matches, if it does: what a pattern asks for decides what lands here."""
+    from mayhem_udp.store.patterns import check_pattern
+
+    if not check_pattern(pattern).matches(_checked(name)):
+        raise PeerError(
+            f"the server listed {name!r} as a match of {pattern!r}", remedy="do not trust this server"
+        )
+    return name
 
 
 def _checked(name: str) -> str:

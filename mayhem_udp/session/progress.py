@@ -11,6 +11,7 @@ from mayhem_udp.session.exchange import Exchange
 from mayhem_udp.session.get import GetReceiver, GetSender
 from mayhem_udp.session.packs import GetPackReceiver, GetPackSender, PutPackReceiver, PutPackSender
 from mayhem_udp.session.put import PutReceiver, PutSender
+from mayhem_udp.session.sending import FileSender
 from mayhem_udp.wire.messages import SIZE_UNKNOWN
 
 
@@ -27,7 +28,7 @@ def standing_of(exchange: Exchange) -> Standing | None:
     """The standing of a transfer; None for a question and its answer."""
     match exchange:
         case PutSender():
-            return Standing("put", exchange.name, _acked(exchange), exchange.sender.size)
+            return Standing("put", exchange.name, _acked(exchange, exchange.sender), exchange.sender.size)
         case PutReceiver():
             receiver = exchange.receiver
             done = receiver.staging.received_bytes if receiver else 0
@@ -38,10 +39,10 @@ def standing_of(exchange: Exchange) -> Standing | None:
             total = exchange.accepted.size if exchange.accepted else SIZE_UNKNOWN
             return Standing("get", exchange.name, done, None if total == SIZE_UNKNOWN else total)
         case GetSender():
-            return Standing("get", str(exchange.name), _acked(exchange), exchange.sender.size)
+            return Standing("get", str(exchange.name), _acked(exchange, exchange.sender), exchange.sender.size)
         case EchoClient():
             # Half of the way is out, half is back.
-            done = (_acked(exchange) + exchange.receiver.received_bytes) // 2
+            done = (_acked(exchange, exchange.sender) + exchange.receiver.received_bytes) // 2
             return Standing("echo", exchange.name, done, exchange.sender.size)
         case EchoServer():
             done = exchange.receiver.received_bytes
@@ -56,5 +57,8 @@ def standing_of(exchange: Exchange) -> Standing | None:
             return None
 
 
-def _acked(exchange: Exchange) -> int:
+def _acked(exchange: Exchange, sender: FileSender) -> int:
+    """How much the peer has; all of it once that is settled, and the connection has forgotten the request."""
+    if exchange.is_over and exchange.error is None:
+        return sender.offset
     return exchange.connection.body_acked_bytes(exchange.request)

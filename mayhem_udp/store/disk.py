@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import Enum
 from typing import Final, Protocol
 
@@ -55,9 +54,6 @@ class Disk(Protocol):
 
     def open_root(self, path: str, /) -> int:
         """A folder by its path, as the user gave it: links in it are followed."""
-
-    def make_root(self, path: str) -> None:
-        """Make the folder at `path`, and those above it, where they are missing: on the device, too."""
 
     def open_path(self, path: str, /) -> int:
         """A file of the user's own for reading, by its path; links are followed, nothing is waited for."""
@@ -159,24 +155,6 @@ class RealDisk:
         return os.open(path, _READ)
 
     @staticmethod
-    def make_root(path: str) -> None:
-        try:
-            os.mkdir(path)
-        except FileExistsError:
-            if not os.path.isdir(path):
-                raise
-            return
-        except FileNotFoundError:
-            above = os.path.dirname(path.rstrip("/"))
-            if not above:
-                raise
-            RealDisk.make_root(above)
-            RealDisk.make_root(path)
-            return
-        with suppress(PermissionError):  # a folder that may be written to but not read cannot be waited for
-            _sync_path(os.path.join(path, os.pardir))
-
-    @staticmethod
     def open_folder(folder: int, name: bytes) -> int:
         return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | _CLOEXEC, dir_fd=folder)
 
@@ -271,14 +249,6 @@ class RealDisk:
     def free_bytes(folder: int) -> int:
         space = os.statvfs(folder)
         return space.f_bavail * space.f_frsize
-
-
-def _sync_path(path: str) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _is_in_memory(device: int) -> bool:

@@ -5,7 +5,9 @@ folder above it may still be lost. Descriptors live as long as the `OpenFolders`
 never longer: a folder that was moved away is not written to under its old name.
 """
 
+import os
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,6 +17,24 @@ Parts = tuple[str, ...]
 
 _DURABLE_MAX: Final = 16_384
 """Folders remembered as durable; past it all are forgotten, which costs an fsync each."""
+
+
+def open_or_make_root(disk: Disk, path: str) -> int:
+    """A folder by its path, as the user gave it; made if need be, on the device too, with those above it."""
+    try:
+        return disk.open_root(path)
+    except FileNotFoundError:
+        above, name = os.path.split(path.rstrip("/"))
+        if name in {"", "."}:
+            raise
+    parent = open_or_make_root(disk, above or ".")
+    try:
+        with suppress(FileExistsError):  # somebody else was quicker
+            disk.make_folder(parent, os.fsencode(name))
+        disk.sync(parent)
+    finally:
+        disk.close(parent)
+    return disk.open_root(path)
 
 
 class Folders:

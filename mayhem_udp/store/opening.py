@@ -14,7 +14,7 @@ from mayhem_udp.store.commit import Committer
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk, RealDisk
 from mayhem_udp.store.failures import failure
-from mayhem_udp.store.folders import Folders
+from mayhem_udp.store.folders import Folders, open_or_make_root
 from mayhem_udp.store.intake import Intake
 from mayhem_udp.store.journal import JournalPolicy
 from mayhem_udp.store.names import RESERVED
@@ -53,9 +53,8 @@ def open_store(
     path = fspath(root)
     opened: list[int] = []
     try:
-        if placement is not Placement.NOWHERE:
-            disk.make_root(path)
-        opened.append(disk.open_root(path))
+        is_only_read = placement is Placement.NOWHERE
+        opened.append(disk.open_root(path) if is_only_read else open_or_make_root(disk, path))
         shelf = _open_shelf(disk, opened, placement)
     except OSError as error:
         for folder in opened:

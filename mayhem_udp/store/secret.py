@@ -4,6 +4,8 @@ Owns one file: 32 bytes that only their owner may read, written whole or not at 
 randomness: a fresh secret is handed in, and used only where there is none.
 """
 
+import errno
+import os
 import stat
 from contextlib import suppress
 from os import PathLike, fspath
@@ -13,6 +15,7 @@ from mayhem_udp.errors import LocalFileError
 from mayhem_udp.escape import escape
 from mayhem_udp.store.disk import Disk, RealDisk
 from mayhem_udp.store.failures import failure
+from mayhem_udp.store.folders import open_or_make_root
 
 SECRET_BYTES: Final = 32
 FILE_NAME: Final = b"secret"
@@ -29,8 +32,7 @@ def load_or_create_secret(folder: str | PathLike[str], *, fresh: bytes, disk: Di
     disk = disk or RealDisk()
     path = fspath(folder)
     try:
-        disk.make_root(path)
-        opened = disk.open_root(path)
+        opened = open_or_make_root(disk, path)
         try:
             known = _load(disk, opened)
             if known is None:
@@ -68,7 +70,8 @@ def _keep(disk: Disk, folder: int, secret: bytes) -> None:
         disk.remove_file(folder, _FRESH_NAME)
     file = disk.create_file(folder, _FRESH_NAME)
     try:
-        disk.write(file, secret, 0)
+        if disk.write(file, secret, 0) != len(secret):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         disk.sync(file)
     finally:
         disk.close(file)

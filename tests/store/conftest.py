@@ -29,5 +29,5 @@ def any_disk(request, tmp_path):
     if request.param == "real":
         return RealDisk(), str(tmp_path)
     disk = SimulatedDisk()
-    disk.make_root("/tmp")
+    disk.plant_folder("/tmp")
     return disk, "/tmp"

@@ -87,6 +87,15 @@ class SimulatedDisk:
         if content:
             self.steps.append(Wrote(self._walk(path), 0, bytes(content)))
 
+    def plant_folder(self, path):
+        """Have a folder at a path, with those above it."""
+        number = TOP
+        for part in os.fsencode(path).split(b"/"):
+            if part:
+                if not self._exists(number, part):
+                    self._name(number, part, self._new(Kind.FOLDER))
+                number = self._find(number, part)
+
     def settle(self):
         """All that is here is on the device from now on."""
         self.steps = [step for node in self.nodes for step in self._as_steps(node)]
@@ -186,18 +195,6 @@ class SimulatedDisk:
         if self.nodes[number].kind is not Kind.FOLDER:
             raise refused(errno.ENOTDIR)
         return self._open(number)
-
-    def make_root(self, path):
-        self._enter("make_root")
-        number = TOP
-        for part in os.fsencode(path).split(b"/"):
-            if part and not self._exists(number, part):
-                self._name(number, part, self._new(Kind.FOLDER))
-                self.steps.append(Synced(number))
-            if part:
-                number = self._find(number, part)
-        if self.nodes[number].kind is not Kind.FOLDER:
-            raise refused(errno.EEXIST)
 
     def open_path(self, path):
         self._enter("open_path")

@@ -362,7 +362,7 @@ def test_a_store_that_takes_nothing_opens_on_a_read_only_disk():
     store.close()
 
     def read_only(operation, _count):
-        changes = {"create_file", "make_folder", "rename", "remove_file", "write", "make_root", "reopen_file"}
+        changes = {"create_file", "make_folder", "rename", "remove_file", "write", "reopen_file"}
         return fault(errno.EROFS) if operation in changes else None
 
     disk.fault = read_only

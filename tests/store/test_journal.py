@@ -33,7 +33,7 @@ class Bench:
 
     def __init__(self):
         self.disk = SimulatedDisk()
-        self.disk.make_root("/d")
+        self.disk.plant_folder("/d")
         self.folder = self.disk.open_root("/d")
         self.staging = self.disk.create_file(self.folder, b"part")
 

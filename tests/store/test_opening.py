@@ -47,7 +47,7 @@ def test_a_store_that_takes_nothing_makes_nothing(disk, tmp_path):
         code_of(open_store, ROOT, placement=Placement.NOWHERE, disk=disk, kind=LocalFileError)
         is Code.NOT_FOUND
     )
-    disk.make_root(ROOT)
+    disk.plant_folder(ROOT)
     disk.plant(f"{ROOT}/a", DATA)
     store = open_store(ROOT, placement=Placement.NOWHERE, disk=disk)
     assert read(store, "a") == DATA
@@ -71,7 +71,7 @@ def test_a_folder_to_download_into_shows_nothing_of_it_afterwards(disk):
 
 @pytest.mark.parametrize("placement", list(Placement), ids=lambda placement: placement.name)
 def test_a_file_is_no_root(disk, placement):
-    disk.make_root("/srv")
+    disk.plant_folder("/srv")
     disk.plant(ROOT, b"a file")
     with pytest.raises(LocalFileError) as caught:
         open_store(ROOT, placement=placement, disk=disk)
@@ -111,7 +111,7 @@ def test_folders_that_are_known_to_be_on_the_device_are_not_synced_again(disk):
 
 
 def test_a_folder_of_the_same_number_as_one_that_is_gone_is_synced(disk):
-    disk.make_root("/r")
+    disk.plant_folder("/r")
     folders = Folders(disk, disk.open_root("/r"))
     with folders.open() as opened:
         number = disk.open[opened.get_or_make(("x",))].node
@@ -128,7 +128,7 @@ def test_a_folder_of_the_same_number_as_one_that_is_gone_is_synced(disk):
 
 
 def test_what_is_remembered_of_folders_is_bounded(disk):
-    disk.make_root("/r")
+    disk.plant_folder("/r")
     folders = Folders(disk, disk.open_root("/r"))
     folders._durable = {(0, number) for number in range(folders_module._DURABLE_MAX)}
     with folders.open() as opened:

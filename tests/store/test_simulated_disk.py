@@ -12,6 +12,7 @@ from power_loss import killed, losses, worst_loss
 from simulated_disk import SimulatedDisk
 
 from mayhem_udp.store.disk import Kind
+from mayhem_udp.store.folders import open_or_make_root
 
 
 @pytest.fixture
@@ -148,13 +149,13 @@ def test_two_readers_of_one_folder_each_see_all_of_it(place):
 
 def test_folders_on_the_way_to_a_root_are_made(any_disk):
     disk, path = any_disk
-    disk.make_root(f"{path}/a/b/c")
-    disk.make_root(f"{path}/a/b/c")
-    disk.close(disk.open_root(f"{path}/a/b/c"))
+    for _ in range(2):
+        disk.close(open_or_make_root(disk, f"{path}/a/b/c"))
+    disk.close(open_or_make_root(disk, f"{path}/d/"))
     folder = disk.open_root(f"{path}/a")
     put(disk, folder, b"file", b"")
-    assert refusal(disk.make_root, f"{path}/a/file") == errno.EEXIST
-    assert refusal(disk.make_root, f"{path}/a/file/below") == errno.ENOTDIR
+    assert refusal(open_or_make_root, disk, f"{path}/a/file") == errno.ENOTDIR
+    assert refusal(open_or_make_root, disk, f"{path}/a/file/below") == errno.ENOTDIR
     disk.close(folder)
 
 
@@ -165,7 +166,7 @@ def test_folders_on_the_way_to_a_root_are_made(any_disk):
 def record():
     """A simulated disk with one folder and one old file, all of it on the device."""
     disk = SimulatedDisk()
-    disk.make_root("/d")
+    disk.plant_folder("/d")
     disk.plant("/d/a", b"old")
     disk.settle()
     return disk

@@ -171,6 +171,14 @@ def test_a_secret_that_is_damaged_is_replaced(tmp_path, content):
     assert load_or_create_secret(tmp_path, fresh=SECOND_) == FIRST
 
 
+def test_half_a_secret_is_none():
+    disk = SimulatedDisk(capacity_bytes=20)
+    with pytest.raises(LocalFileError) as caught:
+        load_or_create_secret("/state", fresh=FIRST, disk=disk)
+    assert caught.value.code is Code.NO_SPACE
+    assert disk.content("/state/secret") is None
+
+
 def test_a_secret_that_cannot_be_kept_says_what_to_do(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LocalFileError) as caught:

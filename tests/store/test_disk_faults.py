@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 from deliveries import FOREVER_NS, ROOT, STAGINGS, begin, deliver, finish, open_simulated, read, small, write
+from disk_record import Acknowledged
 from power_loss import worst_loss
 from simulated_disk import SimulatedDisk
 
@@ -98,15 +99,25 @@ def assert_recovered(store, disk, *, descriptors):
     assert read(store, "after") == DATA
 
 
-def an_upload(store, _disk):
+def assert_promises_kept(disk):
+    """What was acknowledged is on the device, whatever had failed before."""
+    promised = {step.name: step.content for step in disk.steps if isinstance(step, Acknowledged)}
+    after = worst_loss(disk)
+    for name, content in promised.items():
+        assert after.content(f"{ROOT}/{name}") == content
+
+
+def an_upload(store, disk):
     deliver(store, "x/b", DATA)
+    disk.acknowledge("x/b", DATA)
 
 
-def a_replacement(store, _disk):
+def a_replacement(store, disk):
     deliver(store, "a", DATA)
+    disk.acknowledge("a", DATA)
 
 
-def an_upload_with_checkpoints(store, _disk):
+def an_upload_with_checkpoints(store, disk):
     staging = begin(store, "b", DATA)
     try:
         write(staging, DATA, 0, 128)
@@ -116,6 +127,7 @@ def an_upload_with_checkpoints(store, _disk):
     except BaseException:
         staging.keep()
         raise
+    disk.acknowledge("b", DATA)
 
 
 def cut_short(store):
@@ -212,6 +224,7 @@ def test_any_call_may_fail_and_only_its_transfer_ends(work, number, lasts):
         assert code in {Code.OK, CODES[number]}, f"call {call}"
         ended += code is not Code.OK
         repaired(disk)
+        assert_promises_kept(disk)
         write(other, DATA, 192)
         finish(other, DATA)
         assert read(store, "other") == DATA

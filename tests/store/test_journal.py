@@ -23,6 +23,7 @@ from mayhem_udp.store.journal import (
     encode_record,
 )
 from mayhem_udp.store.recovery import recover
+from mayhem_udp.units import MIB
 
 DATA = Random(1).randbytes(640)
 HEADER = Header("folder/файл", len(DATA), b"f" * 16, 1_700_000_000_000_000_000, 0o640)
@@ -183,6 +184,32 @@ def test_ranges_outside_of_the_file_are_not_read(bench):
     bench.disk.write(bench.staging, DATA, 0)
     bench.replace(head + b"".join(records) + good)
     assert bench.read()[1] == [(0, 64)]
+
+
+def test_a_record_longer_than_the_bytes_that_are_there_is_not_trusted(bench):
+    record = encode_record(0, 128, xxhash.xxh3_128_digest(DATA[:64]), crc32(encode_header(HEADER)))
+    bench.disk.write(bench.staging, DATA[:64], 0)
+    bench.replace(encode_header(HEADER) + record)
+    assert bench.read()[1] == []
+
+
+def test_a_record_of_a_length_that_nobody_writes_is_not_read(bench):
+    """A journal that somebody made up does not make us take a terabyte of memory."""
+    asked = []
+
+    class Watched(SimulatedDisk):
+        def read(self, file, size, offset):
+            asked.append(size)
+            return super().read(file, size, offset)
+
+    bench.disk.__class__ = Watched
+    header = Header("a", 1 << 60, b"f" * 16, 0, 0)
+    records = [
+        encode_record(0, 1 << length, bytes(16), crc32(encode_header(header))) for length in range(20, 60)
+    ]
+    bench.replace(encode_header(header) + b"".join(records))
+    bench.read()
+    assert max(asked) <= 64 * MIB
 
 
 def test_a_range_that_is_known_to_be_good_is_not_read_twice(bench):

@@ -121,6 +121,16 @@ def test_a_file_is_not_finished_before_all_of_it_is_here(store):
     assert code_of(finish, staging, DATA) is Code.SIZE_MISMATCH
 
 
+def test_a_file_with_a_hole_is_not_finished(store):
+    staging = begin(store, "a", DATA)
+    write(staging, DATA, 0, 100)
+    write(staging, DATA, 200, 300)
+    assert not staging.is_complete(300)
+    assert code_of(finish, staging, DATA) is Code.SIZE_MISMATCH
+    write(staging, DATA, 100, 200)
+    finish(staging, DATA)
+
+
 def test_a_file_that_somebody_cut_on_the_disk_is_not_finished(store, disk):
     staging = begin(store, "a", DATA)
     write(staging, DATA)

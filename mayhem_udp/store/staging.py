@@ -307,18 +307,20 @@ class Staging:
 
     def set_aside(self) -> str:
         """Leave a file that cannot be repaired for inspection; returns what it is called there."""
-        aside = self._claim.base + DAMAGED
-        with self._turns.wait():
-            if self._phase is Phase.OVER:
-                raise self._not_now()
+        disk, folder, aside = self._desk.disk, self._desk.folder, self._claim.base + DAMAGED
+        earlier_bytes = 0
+        with self._working(Phase.FILLING, Phase.DAMAGED, Phase.REPAIRING):
             self._phase = Phase.OVER
             try:
-                self._desk.disk.rename(self._desk.folder, self.file_name, self._desk.folder, aside)
+                with suppress(FileNotFoundError):
+                    earlier_bytes = disk.status_of(folder, aside).st_size
+                disk.rename(folder, self.file_name, folder, aside)
             except OSError as error:
+                earlier_bytes = 0
                 raise self._failed(error) from error
             finally:
                 self._remove_journal()
-                self._close(stored_bytes=self.received_bytes, files=0)
+                self._close(stored_bytes=self._size_left() - earlier_bytes, files=0)
         return aside.decode()
 
     def as_source(self) -> FileSource:
@@ -330,9 +332,7 @@ class Staging:
             raise failure(error, self.name) from error
 
     def _keep_or_remove(self) -> None:
-        if self._phase is Phase.OVER:
-            return
-        if self._is_doomed or not self._is_worth_keeping():
+        if self._phase is Phase.OVER or self._is_doomed or not self._is_worth_keeping():
             self._remove()
             return
         self._phase = Phase.OVER

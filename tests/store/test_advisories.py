@@ -11,6 +11,7 @@ from mayhem_udp.cli.verbs.get import _checked
 from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError
 from mayhem_udp.escape import escape
 from mayhem_udp.store.names import check_name, is_allowed_part
+from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.patterns import EVERYTHING, check_pattern
 
 CORPUS = tomllib.loads(Path(__file__).with_name("advisories.toml").read_text("utf-8"))["advisory"]
@@ -108,6 +109,25 @@ def test_no_link_leads_outside(store, root, tmp_path, outside, links):
             assert refusal(deliver, store, name, DATA) is Code.NOT_REGULAR
             assert store.write_small([small(name, DATA)]) == [Code.NOT_REGULAR]
     assert not any("secret" in entry.name for entry in store.entries(EVERYTHING, recursive=True))
+    assert picture(outside) == before
+
+
+@pytest.mark.parametrize("links", [each for each in CORPUS if "links" in each], ids=lambda each: each["id"])
+def test_a_download_takes_a_links_place_and_leaves_alone_what_it_points_to(tmp_path, outside, links):
+    """The folder that a client downloads into may have anything in it; its path is the user's own."""
+    before = picture(outside)
+    for number, case in enumerate(links["links"]):
+        folder = tmp_path / f"downloads{number}"
+        folder.mkdir()
+        for name in ("whole", "packed"):
+            (folder / name).symlink_to(tmp_path / case["target"])
+        landing = open_store(folder, placement=Placement.BESIDE)
+        deliver(landing, "whole", DATA)
+        assert landing.write_small([small("packed", DATA)]) == [Code.OK]
+        landing.close()
+        assert [(folder / name).is_symlink() for name in ("whole", "packed")] == [False, False]
+        assert [(folder / name).read_bytes() for name in ("whole", "packed")] == [DATA, DATA]
+        assert sorted(path.name for path in folder.iterdir()) == ["packed", "whole"]
     assert picture(outside) == before
 
 

@@ -13,7 +13,7 @@ import pytest
 from deliveries import SMALL_POLICY, deliver, picture, small
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError
-from mayhem_udp.store.disk import Disk, RealDisk
+from mayhem_udp.store.disk import Disk, Kind, RealDisk
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.patterns import EVERYTHING
@@ -255,6 +255,52 @@ def test_a_file_takes_the_place_of_a_link_and_not_of_what_it_points_to(store, li
     assert (linked / name).read_bytes() == OURS
     assert not (linked / name).is_symlink()
     assert picture(outside) == before
+
+
+def test_what_is_no_file_is_told_apart_before_it_is_opened(linked, outside):
+    """Opening a device can do something: a tape rewinds, a watchdog starts."""
+    opened = []
+
+    class Disk(RealDisk):
+        @staticmethod
+        def open_file(folder, name):
+            opened.append(name)
+            return RealDisk.open_file(folder, name)
+
+    store = open_store(linked, placement=Placement.NOWHERE, disk=Disk())
+    for name in LINKS:
+        assert code_of(store.open_source, check_name(name)) is Code.NOT_REGULAR
+    assert opened == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "swap", [swap_for_a_pipe, swap_for_a_socket, swap_file], ids=lambda swap: swap.__name__
+)
+def test_what_becomes_something_else_after_the_look_is_found_out_after_the_opening(swap, root, outside):
+    place, _, store = new_place(root, 0)
+    store.close()
+
+    class Disk(RealDisk):
+        @staticmethod
+        def open_file(folder, name):
+            swap(place, outside)
+            return RealDisk.open_file(folder, name)
+
+    store = open_store(place, placement=Placement.NOWHERE, disk=Disk())
+    assert code_of(store.open_source, check_name("x/a")) is Code.NOT_REGULAR
+    assert store.quota.open_files == 0
+    store.close()
+
+
+def test_links_are_neither_files_nor_folders_in_a_list(linked):
+    disk = RealDisk()
+    folder = disk.open_root(str(linked))
+    kinds = dict(disk.entries(folder))
+    disk.close(folder)
+    assert kinds.pop(b"file") is Kind.FILE
+    assert set(kinds.values()) == {Kind.OTHER}
+    assert {b"to-file", b"to-folder", b"within", b"pipe", b"socket"} <= set(kinds)
 
 
 def test_a_device_is_neither_listed_nor_opened_nor_waited_for(root):

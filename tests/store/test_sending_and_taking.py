@@ -244,6 +244,16 @@ def test_a_small_file_is_read_whole_and_a_large_one_refused(store):
     assert store.quota.open_files == 0
 
 
+def test_a_small_file_that_changes_while_it_is_read_is_an_error(store, disk):
+    def meanwhile(operation, _count):
+        if operation == "read":
+            disk.fault = lambda _operation, _number: None
+            changed_by_hand(disk, DATA[::-1])
+
+    disk.fault = meanwhile
+    assert code_of(store.read_small, check_name("a"), kind=TransferError) is Code.SOURCE_CHANGED
+
+
 # --- A download into a stream -----------------------------------------------------------------------
 
 

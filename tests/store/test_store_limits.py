@@ -6,7 +6,7 @@ import pytest
 from deliveries import ROOT, STAGINGS, begin, deliver, finish, open_simulated, read, small, write
 from simulated_disk import SimulatedDisk
 
-from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
+from mayhem_udp.errors import Code, IntegrityError, MayhemError, RefusedError, TransferError
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.quota import GROWTH_BYTES, Quota, Reservation, StoreLimits
 
@@ -108,6 +108,20 @@ def test_an_interrupted_transfer_counts_with_what_is_there_and_not_twice():
     assert store.quota.stored_bytes == 300
     _, counted = new_store(disk, stored_max_bytes=500)
     assert counted.quota.stored_bytes == 300
+
+
+def test_what_was_set_aside_counts_once_however_often_it_happens():
+    disk, store = new_store(stored_max_bytes=1_000)
+    for _ in range(3):
+        staging = begin(store, "a", DATA)
+        write(staging, bytes(300))
+        with pytest.raises(IntegrityError):
+            finish(staging, DATA)
+        staging.set_aside()
+        assert store.quota.stored_bytes == 300
+    assert len(disk.names(STAGINGS)) == 1
+    assert store.sweep(before_ns=1 << 62).bytes == 300
+    assert store.quota.stored_bytes == 0
 
 
 def test_what_is_there_already_counts_from_the_start():

@@ -151,7 +151,7 @@ class FileReceiver:
 
     def _say_digests(self, digests: list[bytes]) -> None:
         self._is_repairing = True
-        for first in range(0, len(digests), DIGESTS_PER_MESSAGE):
+        for first in range(0, max(len(digests), 1), DIGESTS_PER_MESSAGE):  # an empty file has an empty list
             self._exchange.say(Digests(first, tuple(digests[first : first + DIGESTS_PER_MESSAGE])))
 
     def on_repair(self, repair: Repair) -> None:

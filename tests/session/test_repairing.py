@@ -103,6 +103,16 @@ def test_repair_ends_after_three_rounds(sessions):
     assert sessions.served("a") is None
 
 
+def test_an_empty_file_whose_digest_is_wrong_ends_too(sessions):
+    bare, request = bare_upload(sessions, digest=bytes(32), size=0)
+    for number in range(1, REPAIR_ROUNDS_MAX + 1):
+        sessions.run_until(lambda number=number: rounds_heard(bare, request) == number)
+        bare.say(request, Repaired(0))
+    sessions.run(seconds=1)
+    assert bare.heard_code(request) == Code.INTEGRITY
+    assert sessions.served("a") is None
+
+
 def test_a_repair_that_makes_it_right_puts_the_file_in_place(sessions):
     right = bytes(99_999) + b"!"
     bare, request = bare_upload(sessions, digest=sha256(right).digest())

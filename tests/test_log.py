@@ -100,7 +100,7 @@ def test_exceptions_keep_their_lines_and_lose_their_escapes():
     stream = Terminal()
     log = logger(stream, environ={"NO_COLOR": "1"})
     try:
-        raise RuntimeError("evil \x1b[2J")
+        raise RuntimeError("evil \x1b[2J")  # noqa: TRY301  # it is raised to be logged
     except RuntimeError:
         log.exception("failed")
     assert "Traceback" in stream.getvalue()

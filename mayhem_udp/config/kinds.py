@@ -6,6 +6,7 @@ minds its type; `from_text` takes what an environment variable or an option give
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -116,15 +117,15 @@ class Count(_Bounded):
         return str(value)
 
 
-class _Quantity(_Bounded):
+class _Quantity(_Bounded, ABC):
     """A number in a base unit, or a text with a unit."""
 
     __slots__ = ()
     what = ""
     example = ""
 
-    def _parse(self, text: str) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _parse(self, text: str) -> int: ...
 
     def _from_number(self, value: float) -> int:
         if isinstance(value, float):
@@ -146,9 +147,9 @@ class _Quantity(_Bounded):
         except (UsageError, OverflowError):
             raise ValueError(f"must be {self.what} like {self.example}, and is {text!r}") from None
 
+    @abstractmethod
     def to_toml(self, value: object) -> str:
         """The shortest exact form."""
-        raise NotImplementedError
 
 
 class Size(_Quantity):
@@ -258,7 +259,7 @@ class Flag:
         return "true" if value else "false"
 
 
-class _Textual:
+class _Textual(ABC):
     """What is a text both in TOML and elsewhere."""
 
     __slots__ = ()
@@ -270,9 +271,9 @@ class _Textual:
             raise ValueError(f"must be a text in quotes, and is {_type_name(value)}")
         return self.from_text(value)
 
+    @abstractmethod
     def from_text(self, text: str) -> object:
         """The text, read."""
-        raise NotImplementedError
 
     def to_toml(self, value: object) -> str:
         """The text in quotes; none is the empty one."""

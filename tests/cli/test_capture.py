@@ -309,7 +309,7 @@ def test_no_packet_whatever_breaks_the_reader(link_type: int, data: bytes):
     try:
         udp_of(packet(link_type, data))
     except NoUdp as error:
-        assert str(error)  # noqa: PT017
+        assert str(error)  # noqa: PT017  # the reason is what the user sees
 
 
 # --- Trains -----------------------------------------------------------------------------------------

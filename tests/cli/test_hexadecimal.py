@@ -75,4 +75,4 @@ def test_no_text_whatever_breaks_the_reader_of_hexadecimal(text: str):
     try:
         list(stretches(text))
     except UsageError as error:
-        assert error.exit_code == 2  # noqa: PT017
+        assert error.exit_code == 2  # noqa: PT017  # the reason is what the user sees

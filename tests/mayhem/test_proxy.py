@@ -68,12 +68,10 @@ def test_a_client_keeps_its_flow_and_another_gets_another():
 
 def test_each_flow_and_direction_has_faults_of_its_own():
     proxy = Proxy(parse_spec("drop=0.5,seed=3"))
-    came = []
     for number in (1, 2):
         flow = send(proxy, client(number), numbered(100))
         proxy.enter(flow, Direction.IN, batch_of(numbered(100), SERVER), now_ns=0)
-    for delivery in proxy.poll(now_ns=0):
-        came.append((delivery.flow.number, delivery.direction, bytes(delivery.batch.data)))
+    came = [(each.flow.number, each.direction, bytes(each.batch.data)) for each in proxy.poll(now_ns=0)]
     assert len(came) == 4
     assert len({data for _, _, data in came}) == 4
 

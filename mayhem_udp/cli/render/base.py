@@ -4,6 +4,7 @@ Owns the two streams (results; notes and failures), and the exit code that failu
 Never decides which way it is: `render` does.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
 from types import TracebackType
@@ -21,7 +22,7 @@ class Form(Enum):
     JSON = "json"
 
 
-class Output:
+class Output(ABC):
     """Where a verb tells what happens; used with `with`, and from one thread."""
 
     def __init__(self, results: TextIO, notes: TextIO) -> None:
@@ -33,13 +34,13 @@ class Output:
     def progress(self, progress: Progress) -> None:
         """How far a transfer is (the callback that the library calls)."""
 
+    @abstractmethod
     def transferred(self, result: TransferResult) -> None:
         """One file has arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, value: Mapping[str, object], text: str) -> None:
         """A result of another kind: as a value, and as a text that is safe to show."""
-        raise NotImplementedError
 
     def confirm(self, value: Mapping[str, object], text: str) -> None:
         """Like `tell`, for what the user knows already if it went well."""

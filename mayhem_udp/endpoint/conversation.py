@@ -29,6 +29,8 @@ class Conversation:
         """What it may still send in this round (deficit round robin)."""
         self.wants_pump = False
         """Whether its session has work that waits for nobody."""
+        self.heard_ns = 0
+        """When its peer was heard last."""
         self._timer = timer
 
     @property

@@ -43,6 +43,8 @@ from mayhem_udp.url import HostPort
 
 FAREWELL_NS: Final = 200 * MS
 """After the peers were told that this is the end, for the datagrams that say so, and their echo."""
+SILENCE_NS: Final = 3 * SECOND
+"""A client that gives no sign of life for so long, though asked at the end, is not waited for."""
 
 
 def run_daemon(settings: Settings, *, sources: Sources) -> int:
@@ -79,7 +81,7 @@ class Daemon:
         )
         self._server = Server(loop, listener, self._workers, house=self._house, watcher=self._telemetry)
         self._is_stopping = False
-        self._grace_ends_ns = 0
+        self._grace_began_ns = self._grace_ends_ns = 0
 
     # --- Beginning -----------------------------------------------------------------------------------
 
@@ -152,7 +154,13 @@ class Daemon:
 
     def _house(self) -> House:
         settings = self._settings
-        return House(self._store, settings.access, settings.limits.transfers_max, self._transfers)
+        return House(
+            self._store,
+            settings.access,
+            settings.limits.transfers_max,
+            self._transfers,
+            self._server.rivals,
+        )
 
     def _transfers(self) -> int:
         return self._server.transfers
@@ -243,12 +251,17 @@ class Daemon:
         self._notifier.stopping("waiting for transfers")
         self._notifier.extend_timeout(grace_ns + 5 * SECOND)
         self._server.listener.is_closing = True
-        self._grace_ends_ns = monotonic_ns() + grace_ns
+        self._grace_began_ns = monotonic_ns()
+        self._grace_ends_ns = self._grace_began_ns + grace_ns
+        self._server.ping_all()
         self._wait_for_transfers()
 
     def _wait_for_transfers(self) -> None:
-        if self._server.transfers and monotonic_ns() < self._grace_ends_ns:
-            self._loop.call_at(monotonic_ns() + 50 * MS, self._wait_for_transfers)
+        """Wait while transfers go on; those of clients that are not heard any more soon do not count."""
+        now_ns = monotonic_ns()
+        alive_ns = self._grace_began_ns if now_ns >= self._grace_began_ns + SILENCE_NS else 0
+        if now_ns < self._grace_ends_ns and self._server.transfers_heard_since(alive_ns):
+            self._loop.call_at(now_ns + 50 * MS, self._wait_for_transfers)
         else:
             self._say_farewell()
 

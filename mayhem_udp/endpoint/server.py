@@ -17,11 +17,13 @@ from mayhem_udp.endpoint.udp import DatagramSocket
 from mayhem_udp.endpoint.watcher import Watcher
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code
+from mayhem_udp.limits import ACK_DELAY_MAX_NS
 from mayhem_udp.session.answering import Answering, House
+from mayhem_udp.session.rivals import Answer, Rivals
 from mayhem_udp.session.session import Session
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.listener import Listener
-from mayhem_udp.units import KIB
+from mayhem_udp.units import KIB, MS
 
 READS_MAX: Final = 16
 """Batches taken from one socket before the others, the timers and the sending have their turn."""
@@ -29,6 +31,11 @@ QUANTUM_BYTES: Final = 64 * KIB
 """What a connection may send before it is another's turn; a batch may overdraw it, and is paid for later."""
 ROUND_BYTES: Final = 1_024 * KIB
 """What all connections together send before the loop looks at its sockets and timers again."""
+SIGNS_ASKED_FOR: Final = 3
+"""How often a client that is perhaps gone is asked for a sign of life."""
+SIGN_WAIT_MIN_NS: Final = 50 * MS
+SIGN_WAIT_MAX_NS: Final = 500 * MS
+"""How long it has to answer each time: two probe timeouts, within these."""
 
 
 class Server:
@@ -48,6 +55,7 @@ class Server:
         self._house = house
         self._watcher = watcher
         self.listener = listener
+        self.rivals = Rivals(ask_after=self.ask_after, cut_off=self._cut_off)
         self.conversations: dict[int, Conversation] = {}
         self._sockets: dict[int, tuple[DatagramSocket, Timer]] = {}
         self._blocked: set[int] = set()
@@ -78,6 +86,7 @@ class Server:
             for connection in self.listener.handle_batch(batch, now_ns=now_ns, unix_s=unix_s()):
                 conversation = self._conversation_of(connection, socket)
                 conversation.socket = socket
+                conversation.heard_ns = now_ns
                 self._take_events(conversation, now_ns=now_ns)
                 self._make_ready(conversation)
         while (answer := self.listener.poll_transmit()) is not None:
@@ -139,6 +148,35 @@ class Server:
         for event in conversation.take_events(now_ns=now_ns):
             self._watcher.on_event(conversation, event)
 
+    # --- Signs of life -------------------------------------------------------------------------------
+
+    def ask_after(self, connection: Connection, answer: Answer) -> None:
+        """Ask a client for a sign of life, and tell whether it gave one."""
+        asked_ns = monotonic_ns()
+        wait_ns = 2 * connection.rtt.pto_ns(ack_delay_max_ns=ACK_DELAY_MAX_NS, backoff=0)
+        wait_ns = min(max(wait_ns, SIGN_WAIT_MIN_NS), SIGN_WAIT_MAX_NS)
+
+        def ask(times: int) -> None:
+            conversation = self.conversations.get(connection.connection_id)
+            if conversation is None or conversation.is_over or conversation.heard_ns > asked_ns or not times:
+                answer(conversation is not None and conversation.heard_ns > asked_ns)
+                return
+            connection.ping()
+            self._make_ready(conversation)
+            self._ask_for_round()
+            self._loop.call_at(monotonic_ns() + wait_ns, partial(ask, times - 1))
+
+        ask(SIGNS_ASKED_FOR)
+
+    def _cut_off(self, connection: Connection, code: Code, reason: str) -> None:
+        conversation = self.conversations.get(connection.connection_id)
+        if conversation is not None:
+            now_ns = monotonic_ns()
+            connection.close(code, reason, now_ns=now_ns)
+            self._take_events(conversation, now_ns=now_ns)
+            self._make_ready(conversation)
+            self._ask_for_round()
+
     def _make_ready(self, conversation: Conversation) -> None:
         self._ready.setdefault(conversation.connection.connection_id, conversation)
 
@@ -197,6 +235,19 @@ class Server:
     def transfers(self) -> int:
         """Requests that are being served."""
         return sum(len(each.session.exchanges) for each in self.conversations.values())
+
+    def transfers_heard_since(self, since_ns: int) -> int:
+        """Requests whose peer has given a sign of life since then."""
+        alive = (each for each in self.conversations.values() if each.heard_ns >= since_ns)
+        return sum(len(each.session.exchanges) for each in alive)
+
+    def ping_all(self) -> None:
+        """Ask every peer that has a request open for a sign of life."""
+        for conversation in self.conversations.values():
+            if conversation.session.exchanges:
+                conversation.connection.ping()
+                self._make_ready(conversation)
+        self._ask_for_round()
 
     def close_all(self, code: Code, reason: str) -> None:
         """Tell every peer that this is the end."""

@@ -15,6 +15,7 @@ from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.get import GetSender
 from mayhem_udp.session.packs import GetPackSender, PutPackReceiver, SmallFile
 from mayhem_udp.session.put import PutReceiver
+from mayhem_udp.session.rivals import Rivals
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
@@ -40,6 +41,8 @@ class House(NamedTuple):
     transfers_max: int
     transfers: Callable[[], int]
     """How many requests are being served now."""
+    rivals: Rivals | None = None
+    """The uploads that are under way, so that one can take over from a client that is gone."""
 
 
 class Answering:
@@ -57,7 +60,8 @@ class Answering:
         match message:
             case Put():
                 self._check_write(house)
-                return PutReceiver(connection, workers, request, store=store, put=message)
+                rivals = house.rivals
+                return PutReceiver(connection, workers, request, store=store, put=message, rivals=rivals)
             case PutPack():
                 self._check_write(house)
                 return PutPackReceiver(connection, workers, request, store=store.write_small, ask=message)

@@ -7,9 +7,10 @@ commits, and answers with the SHA-256 that is in place.
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, IntegrityError, PeerError, RefusedError
+from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, RefusedError
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver
+from mayhem_udp.session.rivals import Rivals, Version
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.source import Source
@@ -17,6 +18,7 @@ from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import (
+    NO_FINGERPRINT,
     SIZE_UNKNOWN,
     Accept,
     Digests,
@@ -82,11 +84,20 @@ class PutReceiver(Exchange):
     """The server's half."""
 
     def __init__(
-        self, connection: Connection, workers: Workers, request: int, *, store: Store, put: Put
+        self,
+        connection: Connection,
+        workers: Workers,
+        request: int,
+        *,
+        store: Store,
+        put: Put,
+        rivals: Rivals | None = None,
     ) -> None:
+        """`rivals` are the other uploads; without them, none can take over from another."""
         super().__init__(connection, workers, request)
         self.name = check_name(put.name)
         self._put = put
+        self._rivals = rivals
         self.size = None if put.size == SIZE_UNKNOWN else put.size
         self._store = store
         self._early: list[tuple[int, NDArray[uint8]]] = []
@@ -95,7 +106,24 @@ class PutReceiver(Exchange):
         self._staging: Staging | None = None
 
     def on_start(self) -> None:
-        """Open the staging; recover first what an interrupted upload has left."""
+        """Open the staging, once it is clear that no other upload has a better right to it."""
+        if self._rivals is None or self._put.fingerprint == NO_FINGERPRINT:
+            self._open()
+        else:
+            self._rivals.enter(self, self._version, self._open_when_asked)
+
+    @property
+    def _version(self) -> Version:
+        return Version(str(self.name), self._put.size, self._put.fingerprint)
+
+    def _open_when_asked(self) -> None:
+        try:
+            self._open()
+        except MayhemError as error:
+            self.fail(error)
+
+    def _open(self) -> None:
+        """Recover first what an interrupted upload has left."""
         put = self._put
         self._staging = self._store.stage(
             self.name, size=self.size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
@@ -157,6 +185,8 @@ class PutReceiver(Exchange):
 
     def on_end(self) -> None:
         """Keep what came of an upload that was cut; let go of one that was refused."""
+        if self._rivals is not None:
+            self._rivals.leave(self, self._version)
         staging = self._staging
         if staging is None:
             return

@@ -167,7 +167,9 @@ class Town:
         self.here = folder / "here"
         self.here.mkdir()
         self.running = []
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ
+        }
         self.environ = {
             **kept,
             "HOME": str(folder),

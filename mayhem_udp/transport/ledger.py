@@ -7,6 +7,7 @@ Never decides that something is lost (`loss`), nor what to send again (the owner
 """
 
 from bisect import bisect_right
+from copy import copy
 from typing import Final, Protocol
 
 from mayhem_udp.rangeset import RangeSet
@@ -150,7 +151,10 @@ class RunList:
         self.firsts.insert(index, run.first)
 
     def take(self, start: int, stop: int) -> list[Run]:
-        """Remove and return everything with numbers in `[start, stop)`, cutting runs at its edges."""
+        """Remove and return everything with numbers in `[start, stop)`, cutting runs at its edges.
+
+        What is cut are copies: an outcome that is still to be settled may name the whole.
+        """
         runs, firsts = self.runs, self.firsts
         low = bisect_right(firsts, start) - 1
         if low < 0 or runs[low].stop <= start:
@@ -161,9 +165,10 @@ class RunList:
         taken = runs[low:high]
         kept: list[Run] = []
         if taken[0].first < start:
+            taken[0] = copy(taken[0])
             kept.append(taken[0].split(start - taken[0].first))
         if taken[-1].stop > stop:
-            tail = taken[-1]
+            tail = copy(taken[-1])
             taken[-1] = tail.split(stop - tail.first)
             kept.append(tail)
         runs[low:high] = kept

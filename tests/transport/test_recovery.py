@@ -98,6 +98,16 @@ def test_a_loss_that_arrived_after_all_is_counted_as_delivered(sender):
     assert sender.path.loss.spurious_packets == 2
 
 
+def test_what_an_ack_says_of_a_run_stays_true_when_the_next_one_cuts_it(sender):
+    """Several ACKs come in one batch, and what became of runs is settled after the last."""
+    sender.send(9)
+    first = sender.ack((8, 9), now_ns=50 * MS)
+    (lost,) = first.lost
+    second = sender.ack((8, 9), (2, 4), now_ns=50 * MS)
+    assert [(run.first, run.stop) for run in second.spurious] == [(2, 4)]
+    assert (lost.first, lost.stop, lost.offset, lost.length) == (0, 6, 0, 6_000)
+
+
 def test_time_alone_reveals_losses(sender):
     sender.send(3)
     sender.ack((2, 3), now_ns=80 * MS)

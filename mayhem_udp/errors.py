@@ -142,7 +142,14 @@ class PeerError(MayhemError):
 
 _INTEGRITY_CODES = frozenset({Code.INTEGRITY})
 _UNREACHABLE_CODES = frozenset(
-    {Code.IDLE_TIMEOUT, Code.UNREACHABLE, Code.CONNECTION_LOST, Code.SHUTTING_DOWN, Code.HANDSHAKE_TIMEOUT}
+    {
+        Code.IDLE_TIMEOUT,
+        Code.UNREACHABLE,
+        Code.CONNECTION_LOST,
+        Code.SHUTTING_DOWN,
+        Code.HANDSHAKE_TIMEOUT,
+        Code.BAD_ACK,  # a server that was restarted, and took a late HELLO of the same connection for a new one
+    }
 )
 _TRANSFER_CODES = frozenset(
     {Code.INTERNAL, Code.CANCELLED, Code.IO_ERROR, Code.SOURCE_CHANGED, Code.SIZE_MISMATCH}

@@ -13,6 +13,29 @@ from mayhem_udp.wire.layout import DATA_HEAD, DATA_HEAD_BYTES, HEADER_BYTES, SEA
 from mayhem_udp.wire.seal import seal
 
 
+def flipped(datagram, offset=None):
+    """The datagram with one bit changed, at an offset of its body (None: of its first byte), and sealed anew.
+
+    The very same object where it carries no such byte.
+    """
+    header = decode_header(datagram)
+    if header is None or header.type != DatagramType.DATA:
+        return datagram
+    start = DATA_HEAD.unpack_from(datagram, HEADER_BYTES)[1]
+    offset = start if offset is None else offset
+    if not start <= offset < start + len(datagram) - DATA_HEAD_BYTES - SEAL_BYTES:
+        return datagram
+    changed = bytearray(datagram[:-SEAL_BYTES])
+    changed[DATA_HEAD_BYTES + offset - start] ^= 0x10
+    return seal(changed)
+
+
+def datagrams_of(batch):
+    """The datagrams of a received batch."""
+    data = bytes(batch.buffer[: batch.total_bytes])
+    return [data[at : at + batch.segment_bytes] for at in range(0, len(data), batch.segment_bytes)]
+
+
 class Flipper:
     """A peer behind a faulty memory: each byte at one of the offsets comes in wrong, every time."""
 
@@ -22,23 +45,14 @@ class Flipper:
         self.flips = 0
 
     def handle_batch(self, batch, *, now_ns):
-        data = bytes(batch.buffer[: batch.total_bytes])
-        cut = [data[at : at + batch.segment_bytes] for at in range(0, len(data), batch.segment_bytes)]
-        flipped = b"".join(self._flipped(datagram) for datagram in cut)
-        self.peer.handle_batch(replace(batch, buffer=flipped), now_ns=now_ns)
+        changed = b"".join(self._flipped(datagram) for datagram in datagrams_of(batch))
+        self.peer.handle_batch(replace(batch, buffer=changed), now_ns=now_ns)
 
     def _flipped(self, datagram):
-        header = decode_header(datagram)
-        if header is None or header.type != DatagramType.DATA:
-            return datagram
-        start = DATA_HEAD.unpack_from(datagram, HEADER_BYTES)[1]
-        stop = start + len(datagram) - DATA_HEAD_BYTES - SEAL_BYTES
         for offset in self.offsets:
-            if start <= offset < stop:
-                changed = bytearray(datagram[:-SEAL_BYTES])
-                changed[DATA_HEAD_BYTES + offset - start] ^= 0x10
-                datagram = seal(changed)
-                self.flips += 1
+            changed = flipped(datagram, offset)
+            self.flips += changed is not datagram
+            datagram = changed
         return datagram
 
     def __getattr__(self, name):

@@ -216,7 +216,7 @@ class Loop:
 
     def _is_watched(self, key: selectors.SelectorKey) -> bool:
         """Whether a callback before this one has not unwatched or changed it."""
-        now = self._selector.get_map().get(key.fileobj)
+        now = self._selector.get_map().get(key.fd)  # a closed socket has no descriptor to look for
         return now is not None and now.data == key.data
 
     def _on_pipe(self) -> None:

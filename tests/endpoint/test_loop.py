@@ -185,6 +185,24 @@ def test_what_is_unwatched_in_a_turn_is_not_called_in_it_any_more(still, pipes):
     assert called == ["one"]
 
 
+def test_what_is_unwatched_and_closed_in_a_turn_is_forgotten(still, bench):
+    called = []
+    one, other = bench.server(), bench.server()
+
+    def take(mine, other):
+        called.append("one")
+        still.unwatch(other)
+        other.close()
+
+    still.watch(one, lambda: take(one, other))
+    still.watch(other, lambda: take(other, one))
+    sender = bench.raw()
+    for each in (one, other):
+        sender.sendto(b"x", (each.local.host, each.local.port))
+    still.turn()
+    assert called == ["one"]
+
+
 def test_writability_is_told_while_it_is_wanted(still, bench):
     called = []
     socket = bench.raw()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from mayhem_udp.store.source import BytesSource
 from mayhem_udp.wire.codec import decode_header
 from mayhem_udp.wire.declarations import DatagramType
-from mayhem_udp.wire.layout import DATA_HEAD, DATA_HEAD_BYTES, HEADER_BYTES, SEAL_BYTES
+from mayhem_udp.wire.layout import DATA_HEAD, DATA_HEAD_BYTES, DATA_OVERHEAD_BYTES, HEADER_BYTES, SEAL_BYTES
 from mayhem_udp.wire.seal import seal
 
 
@@ -19,11 +19,11 @@ def flipped(datagram, offset=None):
     The very same object where it carries no such byte.
     """
     header = decode_header(datagram)
-    if header is None or header.type != DatagramType.DATA:
+    if header is None or header.type != DatagramType.DATA or len(datagram) <= DATA_OVERHEAD_BYTES:
         return datagram
     start = DATA_HEAD.unpack_from(datagram, HEADER_BYTES)[1]
     offset = start if offset is None else offset
-    if not start <= offset < start + len(datagram) - DATA_HEAD_BYTES - SEAL_BYTES:
+    if not start <= offset < start + len(datagram) - DATA_OVERHEAD_BYTES:
         return datagram
     changed = bytearray(datagram[:-SEAL_BYTES])
     changed[DATA_HEAD_BYTES + offset - start] ^= 0x10

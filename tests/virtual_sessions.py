@@ -1,15 +1,10 @@
 """Clients and servers with sessions and stores in virtual time: what `virtual_pair` is to the transport.
 
-Owns the two sides as a simulator sees them (engine, session, store, workers), and a disk that knows which
-descriptors are open, so that a crash is what it is: everything open is gone, and nothing else happens.
-Tests start exchanges, let time pass, and look at what is on the disk.
+Owns the two sides as a simulator sees them: engine, session, store, workers. Tests start exchanges, let time pass, and look at what is on the disk.
 """
 
-import os
-from heapq import heappop, heappush
-from typing import NamedTuple
-
 from virtual_pair import SERVER, UNIX_S, ClientPeer, Pair, ServerPeer
+from virtual_process import CountedDisk, LateWorkers
 
 from mayhem_udp.config.schema import AccessSettings
 from mayhem_udp.endpoint.workers import InlineWorkers
@@ -20,7 +15,6 @@ from mayhem_udp.session.echo import EchoClient
 from mayhem_udp.session.get import GetReceiver
 from mayhem_udp.session.put import PutSender
 from mayhem_udp.session.session import Session
-from mayhem_udp.store.disk import RealDisk
 from mayhem_udp.store.journal import JournalPolicy
 from mayhem_udp.store.names import Name, check_name
 from mayhem_udp.store.opening import Placement, open_store
@@ -38,87 +32,6 @@ EAGER_JOURNAL = JournalPolicy(
 """So that small files are resumed, too."""
 ROUNDS_MAX = 10_000
 """More rounds of work at one instant than this is a session that never stops."""
-
-
-class CountedDisk(RealDisk):
-    """The real disk of one process: `crash` closes all that it has open, as the end of a process does."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = set()
-        self.is_gone = False
-
-    def close(self, file):
-        if file in self.open:  # generators of a process that crashed are closed late, by the collector
-            self.open.remove(file)
-            os.close(file)
-
-    def crash(self):
-        self.is_gone = True
-        for file in list(self.open):
-            self.close(file)
-
-    def _count(self, file):
-        assert not self.is_gone, "a process that crashed opens nothing"
-        self.open.add(file)
-        return file
-
-    def open_root(self, path):
-        return self._count(RealDisk.open_root(path))
-
-    def open_path(self, path):
-        return self._count(RealDisk.open_path(path))
-
-    def open_folder(self, folder, name):
-        return self._count(RealDisk.open_folder(folder, name))
-
-    def open_file(self, folder, name):
-        return self._count(RealDisk.open_file(folder, name))
-
-    def create_file(self, folder, name):
-        return self._count(RealDisk.create_file(folder, name))
-
-    def reopen_file(self, folder, name):
-        return self._count(RealDisk.reopen_file(folder, name))
-
-    def duplicate(self, file):
-        return self._count(os.dup(file))
-
-
-class Job(NamedTuple):
-    """A job that is done at its time, not before; those of one key in their order."""
-
-    due_ns: int
-    number: int
-    job: object
-    done: object
-
-
-class LateWorkers(InlineWorkers):
-    """Workers whose jobs take time: `draw_ns` says how much the next one takes."""
-
-    def __init__(self, clock_ns, draw_ns):
-        super().__init__()
-        self._clock_ns = clock_ns
-        self._draw_ns = draw_ns
-        self._jobs = []
-        self._count = 0
-        self._last_ns = {}
-
-    def submit(self, key, job, done):
-        due_ns = max(self._clock_ns() + self._draw_ns(), self._last_ns.get(key, 0))
-        self._last_ns[key] = due_ns
-        self._count += 1
-        heappush(self._jobs, Job(due_ns, self._count, job, done))
-
-    def run(self):
-        while self._jobs and self._jobs[0].due_ns <= self._clock_ns():
-            each = heappop(self._jobs)
-            super().submit(None, each.job, each.done)
-        return super().run()
-
-    def next_due_ns(self):
-        return self._jobs[0].due_ns if self._jobs else None
 
 
 class Side:

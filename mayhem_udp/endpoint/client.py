@@ -191,11 +191,11 @@ class ClientEndpoint:
         conversation = self._conversation
         if conversation is None:
             return
-        now_ns = monotonic_ns()
         for _ in range(READS_MAX):
             batch = conversation.socket.receive()
             if batch is None:
                 break
+            now_ns = monotonic_ns()
             stretches, broken = open_batch(batch)
             connection = conversation.connection
             number = connection.connection_id
@@ -203,6 +203,7 @@ class ClientEndpoint:
             for opened in stretches:
                 if opened.header.connection_id == number:
                     connection.handle(opened, now_ns=now_ns)
+            conversation.acknowledge(now_ns=now_ns)
             self._take_events(conversation, now_ns=now_ns)
         self._look_at_troubles(conversation)
         self._serve()
@@ -306,7 +307,6 @@ class ClientEndpoint:
         self._let_go()
         self._workers.close()
         self._loop.close()
-
 
     def _linger(self) -> None:
         """See to it that the server hears that all went well, where it may not have.

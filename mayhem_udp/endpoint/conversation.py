@@ -38,6 +38,14 @@ class Conversation:
         """Whether nothing will ever happen here again."""
         return self.connection.state is State.CLOSED
 
+    def acknowledge(self, *, now_ns: int) -> None:
+        """Say what has arrived, if that is due, before the work that it brings: the sender goes on meanwhile."""
+        if self.connection.owes_acknowledgement(now_ns=now_ns) and not self.socket.is_blocked:
+            batch = self.connection.poll_transmit(now_ns=now_ns)
+            if batch is not None:
+                self.deficit_bytes -= batch.total_bytes
+                self.socket.send(batch)
+
     def take_events(self, *, now_ns: int) -> list[Event]:
         """Hand the connection's events to the session; returns what is not about a request."""
         return self.session.take_events(now_ns=now_ns)

@@ -78,15 +78,16 @@ class Server:
         return [socket for socket, _ in self._sockets.values()]
 
     def _on_readable(self, socket: DatagramSocket) -> None:
-        now_ns = monotonic_ns()
         for _ in range(READS_MAX):
             batch = socket.receive()
             if batch is None:
                 break
+            now_ns = monotonic_ns()
             for connection in self.listener.handle_batch(batch, now_ns=now_ns, unix_s=unix_s()):
                 conversation = self._conversation_of(connection, socket)
                 conversation.socket = socket
                 conversation.heard_ns = now_ns
+                conversation.acknowledge(now_ns=now_ns)
                 self._take_events(conversation, now_ns=now_ns)
                 self._make_ready(conversation)
         while (answer := self.listener.poll_transmit()) is not None:

@@ -163,6 +163,10 @@ class Connection:
         deadline = min(self._core.timers.next_ns(), self._core.acks.deadline_ns)
         return None if deadline == NEVER else deadline
 
+    def owes_acknowledgement(self, *, now_ns: int) -> bool:
+        """Whether the next batch of `poll_transmit` says what has arrived."""
+        return self._core.acks.is_due(now_ns=now_ns)
+
     def body_room_bytes(self, request: int) -> int:
         """How many more bytes of the request's body the send buffer takes now."""
         found = self._core.requests.open.get(request)

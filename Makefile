@@ -30,6 +30,16 @@ lint: setup ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+bench: setup ## How fast it is here, in under five minutes, without root
+	@$(BIN)/python -m bench.quick
+
+bench-peers: ## Install what the bench compares with (Debian's packages, as root)
+	apt-get install --yes --no-install-recommends rsync openssh-client openssh-server uftp srt-tools \
+		ngtcp2-client ngtcp2-server openssl iperf3 iproute2 gcc libc6-dev
+
+bench-full: setup ## Every table and every target, over emulated links, as root; takes hours (ARGS=--help)
+	@$(BIN)/python -m bench.full $(ARGS)
+
 lock: setup ## Pin the newest versions that fit (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --group dev pyproject.toml --upgrade -o requirements/dev.lock

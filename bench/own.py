@@ -25,6 +25,8 @@ HEADERS_BYTES: Final = 28
 OVERHEAD_BYTES: Final = HEADERS_BYTES + DATA_OVERHEAD_BYTES
 """What is not payload in a full packet of ours."""
 ETHERNET_DATAGRAM_BYTES: Final = 1_472
+STARTUP_S: Final = 10.0
+"""What a command may take on top of what the link needs, before it is cut."""
 
 
 @dataclass(slots=True)

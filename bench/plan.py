@@ -3,7 +3,9 @@
 Owns the choice of rows, and that own and peer runs alternate within each repeat. Never knows what a row is.
 """
 
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -90,8 +92,13 @@ def carry_out(
     peer_repeat: int,
     seed: int,
     on_run: Callable[[Run], object],
-) -> None:
-    """Measure row by row, systems in turn; what the results have already is not measured again."""
+    until_s: float = float("inf"),
+) -> list[str]:
+    """Measure row by row, systems in turn; what the results have already is not measured again.
+
+    Nothing is begun after `until_s` on the monotonic clock: what was left out for that is returned.
+    """
+    left_out: list[str] = []
     with scratch_folder() as folder:
         storage = Storage(folder)
         for _, group in groupby(measurements, key=lambda each: each.name):
@@ -99,13 +106,47 @@ def carry_out(
             for number in range(repeat):
                 for each in row:
                     done = len(results.of(each.table, each.row, each.system))
-                    if done <= number < (peer_repeat if each.is_peer else repeat):
+                    if not done <= number < (peer_repeat if each.is_peer else repeat):
+                        continue
+                    if time.monotonic() > until_s:
+                        left_out.append(f"{each.name}, {each.system}")
+                    else:
                         on_run(results.add(_measured(each, storage, seed=seed + number)))
+    return left_out
 
 
 def _measured(each: Measurement, storage: Storage, *, seed: int) -> Run:
+    clock = Others()
     try:
         found = each.run(storage, seed)
     except ProgramError as error:
         found = Run(table=each.table, row=each.row, system=each.system, error=str(error))
-    return replace(found, table=each.table, row=each.row, system=each.system, seed=seed)
+    figures = {**found.figures, "others_cpu": clock.share()}
+    return replace(found, table=each.table, row=each.row, system=each.system, seed=seed, figures=figures)
+
+
+class Others:
+    """How much of the machine went to those who have nothing to do with the bench, from here on."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._busy_s, self._ours_s = _busy_s(), _ours_s()
+
+    def share(self) -> float:
+        """Of all cores, so far; what the kernel does for nobody in particular counts as others'."""
+        wall_s = time.monotonic() - self._began_s
+        others_s = (_busy_s() - self._busy_s) - (_ours_s() - self._ours_s)
+        return max(0.0, others_s / (wall_s * (os.cpu_count() or 1)))
+
+
+def _busy_s() -> float:
+    user, nice, system, _idle, _wait, irq, softirq, *_ = (
+        int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _ours_s() -> float:
+    """Of this process and of all that it has started and waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

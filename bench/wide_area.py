@@ -28,7 +28,6 @@ TABLE: Final = "wide_area"
 PATIENCE: Final = 3.0
 """A transfer may take so many times as long as the link needs."""
 PEER_PATIENCE: Final = 2.0
-STARTUP_S: Final = 10.0
 CARRIED_S: Final = 4.0
 SAME_AS_TCP: Final = (rsync.PEER, scp.PEER)
 """What these carry over a link is what TCP does."""
@@ -113,7 +112,7 @@ def _transfer(
     verb: str,
     settings: dict[str, object],
 ) -> Run:
-    timeout_s = PATIENCE * size * 8 / capacity_bps + STARTUP_S
+    timeout_s = PATIENCE * size * 8 / capacity_bps + own.STARTUP_S
     with own.daemon(scratch, host=SERVER_HOST, namespace=net.server, settings=settings) as server:
         here, there = scratch / "data", server.root / "data"
         source, target = (here, there) if verb == "put" else (there, here)

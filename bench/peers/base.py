@@ -42,6 +42,8 @@ class Job:
     mtu: int = 1_500
     tree: bool = False
     """Whether `source` is a folder, to be moved with all that is in it."""
+    way_to: Callable[[int], int] = int
+    """From the server's port to the one that the client has to use: a proxy may be between them."""
 
     def at_server(self, command: Sequence[str | Path]) -> list[str | Path]:
         """A command of the server's side."""
@@ -78,6 +80,8 @@ class Peer:
     version_command: tuple[str, ...]
     move: Callable[[Job], Moved]
     moves_trees: bool = False
+    goes_through_proxies: bool = False
+    """It talks UDP, and keeps to the one port that it was told."""
     checks_by_itself: bool = False
     """Nothing is written: the figure is what the program tells (iperf3)."""
     is_download: bool = False

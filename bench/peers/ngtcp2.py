@@ -26,7 +26,7 @@ def _move(job: Job) -> Moved:
         server.wait_until(is_listening(port, protocol="udp"), what="gtlsserver does not listen")
         before_s = server.cpu_s()
         url = f"https://{job.host}/{job.source.name}"
-        ended = run(job.at_client([*fetch, job.host, str(port), url]), timeout_s=job.timeout_s)
+        ended = run(job.at_client([*fetch, job.host, str(job.way_to(port)), url]), timeout_s=job.timeout_s)
         return Moved(
             ended=ended,
             server_cpu_s=server.cpu_s() - before_s,
@@ -54,5 +54,6 @@ PEER: Final = Peer(
     packages=("ngtcp2-client", "ngtcp2-server", "openssl"),
     version_command=("dpkg-query", "-W", "-f=${Version}", "ngtcp2-client"),
     move=_move,
+    goes_through_proxies=True,
     is_download=True,
 )

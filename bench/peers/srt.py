@@ -17,7 +17,7 @@ def _move(job: Job) -> Moved:
     with program(job.at_server(["srt-file-transmit", "-q", listening, f"file://{target}/"])) as server:
         server.wait_until(is_listening(port, protocol="udp"), what="SRT does not listen")
         # Without a stream id of its own SRT 1.5.1 now and then sends an empty one, and the file has no name.
-        calling = f"srt://{job.host}:{port}?streamid={job.source.name}"
+        calling = f"srt://{job.host}:{job.way_to(port)}?streamid={job.source.name}"
         ended = run(
             job.at_client(["srt-file-transmit", "-q", f"file://{job.source}", calling]),
             timeout_s=job.timeout_s,
@@ -38,4 +38,5 @@ PEER: Final = Peer(
     packages=("srt-tools",),
     version_command=("srt-file-transmit", "-version"),
     move=_move,
+    goes_through_proxies=True,
 )

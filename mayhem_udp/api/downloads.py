@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from mayhem_udp.api.outcomes import failed, transfer_result
 from mayhem_udp.api.uploads import Uploadable, is_stream, open_upload
 from mayhem_udp.config import Settings
-from mayhem_udp.endpoint.clock import monotonic_ns
+from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
 from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, error_of_code
 from mayhem_udp.limits import NAME_COMPONENT_MAX_BYTES
@@ -31,7 +31,7 @@ from mayhem_udp.store.source import NO_FINGERPRINT, open_local
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.units import format_bytes
+from mayhem_udp.units import SECOND, format_bytes
 from mayhem_udp.wire.messages import SIZE_UNKNOWN, Accept
 
 if TYPE_CHECKING:
@@ -52,12 +52,18 @@ def landing_name(path: Path) -> Name:
 
 
 def landing_store(folder: Path, settings: Settings) -> Store:
-    """The folder that a download lands in, made if need be. Raises `LocalFileError`."""
+    """The folder that a download lands in, made if need be. Raises `LocalFileError`.
+
+    What earlier downloads have left in it, and nobody went on with for long, is removed.
+    """
     limits = StoreLimits(
         file_size_max_bytes=settings.limits.file_size_max_bytes,
         free_space_min_bytes=settings.store.free_space_min_bytes,
     )
-    return open_store(folder, placement=Placement.BESIDE, limits=limits, clock_ns=monotonic_ns)
+    store = open_store(folder, placement=Placement.BESIDE, limits=limits, clock_ns=monotonic_ns)
+    with suppress(MayhemError):  # it can wait
+        store.sweep(before_ns=unix_s() * SECOND - settings.store.staging_age_max_ns)
+    return store
 
 
 def announced(accept: Accept) -> int | None:

@@ -138,10 +138,15 @@ class Simulator:
         self.wake(address)
 
     def suspend(self, address: Address, *, length_ns: int) -> None:
-        """Put a peer to sleep: its clock stands still, its timers wait, and what arrives is lost."""
+        """Put a peer to sleep: its clock stands still, its timers wait, and what arrives is lost.
+
+        Who sleeps already sleeps until the later of both ends.
+        """
         node = self._here[address]
-        node.asleep_until_ns = self.now_ns + length_ns
-        node.clock_offset_ns -= length_ns
+        from_ns = max(node.asleep_until_ns, self.now_ns)
+        until_ns = max(node.asleep_until_ns, self.now_ns + length_ns)
+        node.asleep_until_ns = until_ns
+        node.clock_offset_ns -= until_ns - from_ns
         node.inbox.clear()
         self._agenda.put((_INBOX, node.number), None)
         self._agenda.put((_NODE, node.number), node.asleep_until_ns)

@@ -188,6 +188,23 @@ def test_a_suspended_peer_gets_nothing_and_its_clock_stands_still():
     assert HOUR + 50 * MS + TIMEOUT_NS + 28 * 50 * MS < simulator.now_ns < HOUR + 4 * SECOND
 
 
+def test_a_clock_stands_still_once_however_often_its_peer_is_put_to_sleep():
+    class Clock(Fountain):
+        def handle_batch(self, batch, *, now_ns):
+            self.shows_ns = now_ns
+
+    simulator = Simulator()
+    clock = Clock(to=SERVER, count=0)
+    simulator.add(clock, CLIENT)
+    simulator.at(10 * SECOND, lambda: simulator.suspend(CLIENT, length_ns=HOUR))
+    simulator.at(20 * SECOND, lambda: simulator.suspend(CLIENT, length_ns=SECOND))
+    simulator.at(30 * SECOND, lambda: simulator.suspend(CLIENT, length_ns=HOUR))
+    simulator.run(until_ns=31 * SECOND + HOUR)
+    simulator.inject(b"what time is it?", source=SERVER, destination=CLIENT)
+    simulator.run(until_ns=32 * SECOND + HOUR)
+    assert clock.shows_ns == 11 * SECOND
+
+
 def test_clocks_of_peers_need_not_agree():
     ends = []
     for clock_ns in (0, 17 * HOUR):

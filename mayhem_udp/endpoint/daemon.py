@@ -80,6 +80,7 @@ class Daemon:
             entropy=os.urandom,
         )
         self._server = Server(loop, listener, self._workers, house=self._house, watcher=self._telemetry)
+        self._links: list[LinkPair[Address]] = []
         self._is_stopping = False
         self._grace_began_ns = self._grace_ends_ns = 0
 
@@ -87,6 +88,9 @@ class Daemon:
 
     def start(self) -> None:
         """Open the sockets and begin to serve. Raises `MayhemError`."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.on_signal(number, self._on_stop_asked)
+        self._loop.on_signal(signal.SIGHUP, self._on_reload_asked)
         for socket in self._open_sockets():
             self._server.attach(self._with_faults(socket))
             place = HostPort(socket.local.host, socket.local.port)
@@ -94,9 +98,6 @@ class Daemon:
                 "listening", place=str(place), port=socket.local.port, root=str(self._settings.store.root)
             )
             self._warn_of_small_buffers(socket)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.on_signal(number, self._on_stop_asked)
-        self._loop.on_signal(signal.SIGHUP, self._on_reload_asked)
         self._every(self._settings.store.sweep_interval_ns, self._sweep)
         if self._settings.server.status_interval_ns:
             self._every(self._settings.server.status_interval_ns, self._tell_status)
@@ -124,6 +125,7 @@ class Daemon:
             "mayhem is on: this daemon damages its own traffic", spec=self._settings.mayhem.text
         )
         links: LinkPair[Address] = LinkPair.of(spec)
+        self._links.append(links)
         return FaultySocket(socket, links, sends=Direction.IN)
 
     def _warn_of_small_buffers(self, socket: UdpSocket) -> None:
@@ -276,6 +278,9 @@ class Daemon:
         if left:
             self._log.warning("disk work was left behind", jobs=left)
         self._store.close()
+        for links in self._links:
+            for direction in Direction:
+                self._log.info("mayhem made", direction=direction.value, **_made(links, direction))
         self._log.info("stopped")
         self._notifier.close()
 
@@ -285,6 +290,20 @@ def _about(grant: BufferGrant) -> dict[str, object]:
         "asked_bytes": grant.asked_bytes,
         "given_bytes": grant.given_bytes,
         "remedy": f"sysctl -w {grant.sysctl}={grant.asked_bytes} (deploy/ has a file for it)",
+    }
+
+
+def _made(links: LinkPair[Address], direction: Direction) -> dict[str, int]:
+    """What the daemon's own faults have done, in datagrams."""
+    counts = links.toward(direction).counts
+    return {
+        "seen": counts.seen,
+        "dropped": counts.dropped,
+        "blacked_out": counts.blacked_out,
+        "queue_dropped": counts.queue_dropped,
+        "corrupted": counts.corrupted,
+        "duplicated": counts.duplicated,
+        "reordered": counts.reordered,
     }
 
 

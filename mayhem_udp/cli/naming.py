@@ -7,6 +7,7 @@ Never reads a folder, never judges whether a name is allowed: `store.names` does
 """
 
 import os
+import re
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -16,6 +17,7 @@ from mayhem_udp.errors import PeerError, UsageError
 from mayhem_udp.url import Url, is_url, parse_url
 
 STANDARD_STREAM: Final = "-"
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 RECEIVED_PREFIX: Final = "received_"
 """What the round trip's file is called: this and the name of the original."""
 
@@ -47,16 +49,25 @@ def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[st
         raise UsageError(
             "there is no URL to send to", remedy="end with mayhem://HOST:PORT/, or set MAYHEM_URL"
         )
+    _check_schemes(paths)
     return paths, target
 
 
 def split_get(arguments: Sequence[str], *, default: Url | None) -> tuple[list[Url], str]:
     """`URL... [DEST]`: the sources, and where they go; `.` unless said. Raises `UsageError`."""
     sources = list(arguments)
+    _check_schemes(sources)
     destination = "."
     if len(sources) > 1 and not is_url(sources[-1]):
         destination = sources.pop()
     return [remote(source, default=default) for source in sources], destination
+
+
+def _check_schemes(arguments: Sequence[str]) -> None:
+    """Refuse URLs of others; a file that is called like one can be written `./ftp://...`."""
+    for text in arguments:
+        if _SCHEME.match(text) and not is_url(text):
+            parse_url(text)
 
 
 def remote(text: str, *, default: Url | None) -> Url:

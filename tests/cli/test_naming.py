@@ -178,3 +178,11 @@ def test_no_arguments_whatever_break_the_rules(arguments: list[str]):
                 split(arguments, default=default)
             except MayhemError as error:
                 assert error.exit_code == 2  # noqa: PT017  # understood, or a usage error
+
+
+@pytest.mark.parametrize("split", [naming.split_put, naming.split_get])
+@pytest.mark.parametrize("url", ["ftp://host/", "http://host/x", "Mayhem+x://host/"])
+def test_a_url_of_another_scheme_is_no_file_even_where_there_is_a_default_server(split, url: str):
+    with pytest.raises(UsageError, match="does not begin with mayhem://"):
+        split(["file", url], default=HOST)
+    split(["file", f"./{url}"], default=HOST)

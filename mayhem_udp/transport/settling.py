@@ -91,10 +91,14 @@ class Settler:
                     request.messages_sent.on_lost(offset, offset + len(data))
             case Handshake():
                 core.handshake.on_lost(frame)
-            case MaxStream(number):
-                if request_of(number) in core.requests.open:
-                    core.control.append(frame)
+            case MaxStream(number) if request_of(number) not in core.requests.open:
+                pass
             case MaxRequests():
-                core.control.append(MaxRequests(core.requests.limit))
-            case _ if frame not in core.control:
-                core.control.append(frame)
+                self._queue(MaxRequests(core.requests.limit))
+            case _:
+                self._queue(frame)
+
+    def _queue(self, frame: Frame) -> None:
+        """Say a frame again, once, however many copies of it were lost."""
+        if frame not in self._core.control:
+            self._core.control.append(frame)

@@ -13,6 +13,7 @@ from mayhem_udp.transport.handshake import HandshakeStream
 from mayhem_udp.transport.path import CHALLENGES_MAX, PathCheck
 from mayhem_udp.transport.rhythm import EVERY_MAX, EVERY_MIN, AckRhythm
 from mayhem_udp.transport.rtt import RoundTrip
+from mayhem_udp.transport.state import State
 from mayhem_udp.transport.streams.numbers import Side
 from mayhem_udp.units import MS, SECOND
 from mayhem_udp.wire.codec import decode_frames, encode_frame
@@ -111,7 +112,7 @@ def test_challenges_are_repeated_a_few_times():
 def server():
     """A server's engine whose client has been heard at its address."""
     end = ByHand(Side.SERVER)
-    end.acknowledge((0, 1))
+    end.acknowledge((end.first, end.first + 1))
     end.listen()
     return end
 
@@ -249,3 +250,23 @@ def test_probes_in_vain_repeat_a_control_frame_without_making_more_of_it():
         server.acknowledge((heard[-1].header.sequence, heard[-1].header.sequence + 1))
     assert max(len(each.frames) for each in server.said) < 10
     assert len(server.engine._core.control) <= 1
+
+
+def test_an_ack_of_what_another_process_has_said_under_the_same_id_ends_the_connection():
+    """A server that was restarted took a late HELLO for that of a new connection."""
+    end = ByHand(Side.SERVER)
+    assert end.first > 0, "drawn at random"
+    end.acknowledge((end.first, end.first + 1), (end.first - 2, end.first - 1))
+    assert end.closed.code == Code.BAD_ACK
+
+
+def test_an_ack_that_was_due_is_not_waited_for_after_the_end():
+    """A deadline in the past that nothing takes away would keep the loop awake for ever."""
+    server = ByHand(Side.SERVER)
+    server.say(Ping())
+    assert server.engine._core.acks.is_waiting
+    server.engine.close(Code.SHUTTING_DOWN, "enough", now_ns=server.now_ns)
+    server.listen()
+    server.pass_time(3 * SECOND)
+    assert server.engine.state is State.CLOSED
+    assert server.engine.next_deadline_ns() is None

@@ -12,7 +12,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, PeerError
-from mayhem_udp.limits import FLIGHT_RUNS_REFUSED, REASON_MAX_BYTES
+from mayhem_udp.limits import FLIGHT_RUNS_REFUSED, NUMBER_JUMP_MAX, REASON_MAX_BYTES
 from mayhem_udp.transport.core import Core, Entropy
 from mayhem_udp.transport.datagrams import Address, Transmit
 from mayhem_udp.transport.deadlines import Deadlines
@@ -41,6 +41,9 @@ from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
 from mayhem_udp.wire.frames import MaxStream, Ping, ResetRequest, Token
 
 NO_RESET_TOKEN = bytes(16)
+FIRST_NUMBER_BOUND = NUMBER_JUMP_MAX // 2
+"""A server begins to count somewhere below this. One that was restarted, and takes a late HELLO for that of
+a new connection, would else speak to its client in numbers that the client has seen."""
 SEND_BUFFER_MIN_BYTES = 128 * KIB
 """However small the window: owners supply bodies in blocks of up to half of this, and wait for that much room."""
 
@@ -114,6 +117,7 @@ class Connection:
             now_ns=now_ns,
         )
         core.control.append(Token(visit_token))
+        core.recovery.ledger.begin_at(int.from_bytes(entropy(3)) % FIRST_NUMBER_BOUND)
         return cls(core, now_ns=now_ns)
 
     # --- Getters -----------------------------------------------------------------------------------

@@ -191,15 +191,21 @@ class RunList:
 class Ledger:
     """The flight of one connection, and what was lost of it lately."""
 
-    __slots__ = ("flight", "in_flight_bytes", "lost", "next_number", "skipped")
+    __slots__ = ("first_number", "flight", "in_flight_bytes", "lost", "next_number", "skipped")
 
     def __init__(self) -> None:
         self.flight = RunList()
         self.lost = RunList()
         self.in_flight_bytes = 0
+        self.first_number = 0
         self.next_number = 0
         self.skipped = RangeSet()
         """Numbers among those in flight that were never sent: whoever acknowledges them is guessing."""
+
+    def begin_at(self, number: int) -> None:
+        """The first number; before anything is sent."""
+        assert self.next_number == 0, "numbers have been given out"
+        self.first_number = self.next_number = number
 
     def skip_number(self) -> None:
         """Leave out the next number (RFC 9000 section 21.4, optimistic ACKs)."""

@@ -91,6 +91,8 @@ class Recovery:
         ranges = ranges_of_ack(ack)
         if not ranges or ranges[0][1] != ack.largest + 1:
             raise PeerError("an ACK does not name its largest number", code=Code.BAD_ACK)
+        if ranges[-1][0] < self.ledger.first_number:
+            raise PeerError("an ACK names a datagram that was never sent", code=Code.BAD_ACK)
         skipped = self.ledger.skipped
         if skipped and any(True for start, stop in ranges for _ in skipped.overlap(start, stop)):
             raise PeerError("an ACK names a number that was skipped", code=Code.BAD_ACK)

@@ -107,6 +107,11 @@ class ByHand:
         body = DATA_HEAD.pack(stream, offset) + payload
         self.give(self.datagram(DatagramType.DATA, body, number=number), address=address)
 
+    @property
+    def first(self):
+        """The number that the engine began to count with."""
+        return self.engine._core.recovery.ledger.first_number
+
     def acknowledge(self, *ranges, largest=None, delay_us=0, corrupt=0):
         """An ACK of half-open ranges, highest first, honest or not."""
         self.say(ack_of(*ranges, largest=largest, delay_us=delay_us, corrupt=corrupt))

@@ -179,7 +179,7 @@ def test_resetting_every_request_costs_one_range(server):
     for number in range(3 * limit):
         server.say(ResetRequest(number, 1, b"never mind"))
         server.acknowledge(
-            (0, server.listen()[-1].header.sequence + 1)
+            (server.first, server.listen()[-1].header.sequence + 1)
         ) if number % 8 == 0 else server.listen()
     table = server.engine._core.requests
     assert table.open == {}

@@ -10,7 +10,7 @@ from mayhem_udp.store.source import BytesSource
 from mayhem_udp.wire.codec import decode_header
 from mayhem_udp.wire.declarations import DatagramType
 from mayhem_udp.wire.layout import DATA_HEAD, DATA_HEAD_BYTES, DATA_OVERHEAD_BYTES, HEADER_BYTES, SEAL_BYTES
-from mayhem_udp.wire.seal import seal
+from mayhem_udp.wire.seal import is_intact, seal
 
 
 def flipped(datagram, offset=None):
@@ -19,7 +19,8 @@ def flipped(datagram, offset=None):
     The very same object where it carries no such byte.
     """
     header = decode_header(datagram)
-    if header is None or header.type != DatagramType.DATA or len(datagram) <= DATA_OVERHEAD_BYTES:
+    is_data = header is not None and header.type == DatagramType.DATA and is_intact(datagram)
+    if not is_data or len(datagram) <= DATA_OVERHEAD_BYTES:
         return datagram
     start = DATA_HEAD.unpack_from(datagram, HEADER_BYTES)[1]
     offset = start if offset is None else offset

@@ -11,6 +11,8 @@ from mayhem_udp.units import KIB, MIB, MS, SECOND, US
 
 SMALL_LIFE_SHARE = 0.9
 """Most lives move little, so that there can be many of them."""
+CUT_LIFE_SHARE = 0.07
+"""In these one longer file is cut in its midst, and goes on."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,23 @@ class Plan:
 def draw_plan(seed):
     """The plan of a seed."""
     dice = Random(seed)
-    is_small = dice.random() < SMALL_LIFE_SHARE
+    kind = dice.random()
+    is_small = kind < SMALL_LIFE_SHARE
     spec = MayhemSpec(outward=_faults(dice, is_small), inward=_faults(dice, is_small), seed=seed)
     tasks = _tasks(dice, is_small)
+    troubles = _troubles(dice, sum(task.size for task in tasks))
+    if kind < CUT_LIFE_SHARE:
+        size = dice.randrange(150_000, 400_000)
+        tasks = [Task(dice.choice(["put", "get"]), "0-long", size)]
+        who = dice.choice(["server crashes", "client crashes"])
+        troubles = [Trouble(who, after_bytes=int(size * dice.uniform(0.3, 0.95)))]
     return Plan(
         seed=seed,
         spec=spec,
         client=_settings(dice, is_small) | {"keep_alive_ns": dice.choice([SECOND, 4 * SECOND])},
         server=_settings(dice, is_small),
         tasks=tasks,
-        troubles=_troubles(dice, sum(task.size for task in tasks)),
+        troubles=troubles,
         parallel=dice.choice([1, 2, 4, 16]),
         gather_ns=dice.choice([0, 50 * US, 200 * US, MS]),
         job_max_ns=dice.choice([0, 0, MS, 50 * MS, 2 * SECOND]),
@@ -109,7 +118,7 @@ def _settings(dice, is_small):
     return {
         "chunk_bytes": dice.choice([0, 0, 0, 64 if is_small else 0, 512, 1_024, 1_400]),
         "datagram_max_bytes": dice.choice([1_200, 1_472, 1_472, 9_000]),
-        "idle_timeout_ns": dice.choice([5 * SECOND, 30 * SECOND]),
+        "idle_timeout_ns": dice.choice([12 * SECOND, 30 * SECOND]),
         "keep_alive_ns": 0,
         "handshake_timeout_ns": dice.choice([5 * SECOND, 20 * SECOND]),
         "ack_delay_max_ns": dice.choice([0, 5 * MS, 25 * MS]),

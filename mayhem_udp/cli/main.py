@@ -109,6 +109,7 @@ def run(arguments: Sequence[str], *, surroundings: "Surroundings | None" = None)
     try:
         outcome = mayhem.main(list(arguments), prog_name="mayhem", standalone_mode=False, obj=surroundings)
         stdout.flush()
+        _flush_or_abandon(stderr)
     except BaseException as error:  # noqa: BLE001  # the last boundary: what nobody foresaw is told, too
         failure = _failure_of(error, arguments)
         _flush_or_abandon(stdout)

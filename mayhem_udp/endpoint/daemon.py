@@ -24,7 +24,7 @@ from mayhem_udp.endpoint.udp import BufferGrant, DatagramSocket, UdpSocket
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.log import Logger, open_log
-from mayhem_udp.mayhem.faults import Direction
+from mayhem_udp.mayhem.faults import Direction, MayhemSpec
 from mayhem_udp.mayhem.link import LinkPair
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.session.answering import House
@@ -81,7 +81,7 @@ class Daemon:
         )
         self._server = Server(loop, listener, self._workers, house=self._house, watcher=self._telemetry)
         self._links: list[LinkPair[Address]] = []
-        self._is_stopping = False
+        self._has_begun = self._is_stopping = False
         self._grace_began_ns = self._grace_ends_ns = 0
 
     # --- Beginning -----------------------------------------------------------------------------------
@@ -91,8 +91,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.on_signal(number, self._on_stop_asked)
         self._loop.on_signal(signal.SIGHUP, self._on_reload_asked)
+        spec = spec_of(self._settings.mayhem)
         for socket in self._open_sockets():
-            self._server.attach(self._with_faults(socket))
+            self._server.attach(self._with_faults(socket, spec))
             place = HostPort(socket.local.host, socket.local.port)
             self._log.info(
                 "listening", place=str(place), port=socket.local.port, root=str(self._settings.store.root)
@@ -109,6 +110,7 @@ class Daemon:
         self._workers.submit(self._store, self._store.count, _ignore)
         self._sweep()
         self._notifier.ready(self._status())
+        self._has_begun = True
 
     def _open_sockets(self) -> list[UdpSocket]:
         wanted = socket_settings(self._settings)
@@ -117,8 +119,7 @@ class Daemon:
             return [UdpSocket.adopt(each.descriptor, wanted) for each in given]
         return [UdpSocket.bind(self._settings.server.listen, wanted)]
 
-    def _with_faults(self, socket: UdpSocket) -> DatagramSocket:
-        spec = spec_of(self._settings.mayhem)
+    def _with_faults(self, socket: UdpSocket, spec: MayhemSpec) -> DatagramSocket:
         if spec.is_harmless():
             return socket
         self._log.warning(
@@ -281,7 +282,8 @@ class Daemon:
         for links in self._links:
             for direction in Direction:
                 self._log.info("mayhem made", direction=direction.value, **_made(links, direction))
-        self._log.info("stopped")
+        if self._has_begun:
+            self._log.info("stopped")
         self._notifier.close()
 
 

@@ -18,7 +18,7 @@ from mayhem_udp.endpoint.offload import Offload, Trains
 from mayhem_udp.endpoint.receiving import Receiver
 from mayhem_udp.endpoint.sending import Sender
 from mayhem_udp.endpoint.troubles import Trouble, TroubleKind, Troubles
-from mayhem_udp.errors import Code, ConfigError, MayhemError, UnreachableError
+from mayhem_udp.errors import Code, ConfigError, MayhemError, UnreachableError, UsageError
 from mayhem_udp.limits import DATAGRAM_MAX_BYTES
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch, Transmit
 from mayhem_udp.url import HostPort
@@ -299,9 +299,8 @@ def _cannot_bind(error: OSError, place: HostPort) -> MayhemError:
             "port; port 0 takes a free one",
         )
     if error.errno == errno.EADDRNOTAVAIL:
-        return MayhemError(
+        return UsageError(
             f"{place.host} is not an address of this machine",
-            code=Code.USAGE,
             remedy="listen on one of its own addresses, or on all of them with no host at all",
         )
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -188,7 +188,7 @@ def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
     assert "dropped                      9             0\n" in shell.out
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1", "--json") == 0
     assert json.loads(shell.out)["outward"]["seen"] == 1000
-    assert shell.err == ""
+    assert shell.err == "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
 
 
 def test_interrupting_the_proxy_is_how_it_ends(shell: Shell):

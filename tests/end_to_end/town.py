@@ -137,9 +137,9 @@ class Daemon(Running):
     def events(self, name):
         return [each for each in self.log if each["event"] == name]
 
-    def wait_for_event(self, name, **fields):
+    def wait_for_event(self, event, **fields):
         parts = "".join(rf'(?=.*"{key}": {re.escape(json.dumps(each))})' for key, each in fields.items())
-        self.err.wait_for(rf'^(?=.*"event": {re.escape(json.dumps(name))}){parts}.*$')
+        self.err.wait_for(rf'^(?=.*"event": {re.escape(json.dumps(event))}){parts}.*$')
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; it does so well."""

@@ -4,7 +4,6 @@ import click
 
 from mayhem_udp.cli.failures import DONE, Stopped
 from mayhem_udp.cli.options import examples, general_options, invocation, json_option
-from mayhem_udp.cli.render.base import Form
 from mayhem_udp.cli.render.counts import CountsOutput
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.url import PORT_DEFAULT, HostPort, parse_host_port
@@ -38,7 +37,7 @@ def command(ctx: click.Context, listen: str, to: str) -> int:
     counts = CountsOutput(call.form, results=around.stdout, notes=around.stderr)
 
     def say_where(place: HostPort) -> None:
-        if call.form is Form.PEOPLE and call.verbosity >= 0:
+        if call.verbosity >= 0:
             around.stderr.write(f"mayhem: listening on {place}, passing on to {there}\n")
             around.stderr.flush()
 

@@ -75,7 +75,10 @@ def _own(storage: Storage, seed: int, *, loss: float, row: str, seconds: float) 
         with proxy(folder, port, link, seed=seed) as way:
             url = f"mayhem://{LOOPBACK}:{way}/data"
             timeout_s = own.STARTUP_S + 3 * seconds
+            before_s = server.program.cpu_s()
             ended = own.mayhem(folder, "put", source, url, "-q", settings=settings, timeout_s=timeout_s)
+        cpu_s = ended.cpu_s + server.program.cpu_s() - before_s
+        memory_bytes = max(ended.memory_max_bytes, server.program.memory_max_bytes())
         error = ended.trouble or mismatch(server.root / "data", size=size, sha256=digest) or ""
     figures = {"capacity_bps": capacity_bps}
     if not error:
@@ -86,6 +89,8 @@ def _own(storage: Storage, seed: int, *, loss: float, row: str, seconds: float) 
         system="mayhem",
         seconds=ended.wall_s,
         bytes=0 if error else size,
+        cpu_s=cpu_s,
+        memory_bytes=memory_bytes,
         figures=figures,
         error=error,
     )

@@ -7,6 +7,7 @@ Never reads a clock, opens a socket or touches a file.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -44,7 +45,10 @@ NO_RESET_TOKEN = bytes(16)
 FIRST_NUMBER_BOUND = NUMBER_JUMP_MAX // 2
 """A server begins to count somewhere below this. One that was restarted, and takes a late HELLO for that of
 a new connection, would else speak to its client in numbers that the client has seen."""
-SEND_BUFFER_MIN_BYTES = 128 * KIB
+WINDOWS_BUFFERED: Final = 3
+"""What is in flight, what is next, and what of a block waits for the rest of it to be acknowledged."""
+REFILL_SHARE: Final = 4
+SEND_BUFFER_MIN_BYTES: Final = 128 * KIB
 """However small the window: owners supply bodies in blocks of up to half of this, and wait for that much room."""
 
 
@@ -172,14 +176,19 @@ class Connection:
         return self._core.acks.is_due(now_ns=now_ns)
 
     def body_room_bytes(self, request: int) -> int:
-        """How many more bytes of the request's body the send buffer takes now."""
+        """How many more bytes of the request's body the send buffer takes now.
+
+        None while less than a quarter of it is free, so that blocks are large: each costs a read, a hash
+        and a batch that is not full.
+        """
         found = self._core.requests.open.get(request)
         if found is None:
             return 0
         buffered = found.body_sent.buffered_bytes if found.body_sent else 0
-        ceiling = self._core.settings.send_buffer_max_bytes
-        wanted = max(2 * self._core.path.controller.window_bytes, SEND_BUFFER_MIN_BYTES)
-        return max(min(wanted, ceiling) - buffered, 0)
+        wanted = max(WINDOWS_BUFFERED * self._core.path.controller.window_bytes, SEND_BUFFER_MIN_BYTES)
+        wanted = min(wanted, self._core.settings.send_buffer_max_bytes)
+        room = wanted - buffered
+        return room if room * REFILL_SHARE >= wanted else 0
 
     def body_acked_bytes(self, request: int) -> int:
         """How many bytes of the request's body the peer has."""
@@ -233,13 +242,6 @@ class Connection:
         """Do what is due."""
         for timer in self._core.timers.expired(now_ns=now_ns):
             self._deadlines.fire(timer, now_ns=now_ns)
-
-    def handle_unsendable(self, size: int) -> None:
-        """The local interface refused a datagram of `size` bytes as too large."""
-        mtu = self._core.path.mtu
-        mtu.on_too_large(size)
-        if size <= mtu.current_bytes:
-            mtu.on_black_hole(ceiling_bytes=size - 1)
 
     # --- Commands ----------------------------------------------------------------------------------
 

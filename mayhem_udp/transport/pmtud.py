@@ -65,7 +65,7 @@ class PathMtu:
             self.on_too_large(size)
 
     def on_too_large(self, size: int) -> None:
-        """`size` does not fit, for certain (the local interface refused it, or too many losses)."""
+        """`size` does not fit, for certain."""
         self._candidates = [each for each in self._candidates if each < size]
         self._next_candidate()
 

@@ -188,11 +188,11 @@ class Town:
 
     # --- Processes -----------------------------------------------------------------------------------
 
-    def start(self, *arguments, environ=None, stdin=subprocess.DEVNULL, program=MAYHEM):
+    def start(self, *arguments, environ=None, stdin=subprocess.DEVNULL, program=MAYHEM, folder=None):
         made = Running(
             [program, *map(str, arguments)],
             environ={**self.environ, **(environ or {})},
-            folder=self.here,
+            folder=folder or self.here,
             stdin=stdin,
         )
         self.running.append(made)

@@ -5,6 +5,7 @@ out at the other end, which every system under the bench is held to.
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 
 MEMORY: Final = Path("/dev/shm")
+PREFIX: Final = "mayhem-bench-"
 BLOCK_BYTES: Final = 8 * 1024 * 1024
 MEMORY_SPARE_BYTES: Final = 2 * 10**9
 
@@ -22,11 +24,21 @@ MEMORY_SPARE_BYTES: Final = 2 * 10**9
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder in memory-backed storage (the disk, where there is none), gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="mayhem-bench-", dir=MEMORY if MEMORY.is_dir() else None))
+    place = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
+    sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(place: Path) -> None:
+    """Remove what a bench that was killed has left there: folders whose maker is gone."""
+    for folder in place.glob(f"{PREFIX}*-*"):
+        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if maker.isdigit() and not Path("/proc", maker).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def has_room(needed_bytes: int) -> bool:

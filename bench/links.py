@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from bench.files import PREFIX
+from bench.files import sweep as sweep_folders
 from bench.processes import Program, ProgramError, program
 
 SOURCE: Final = Path(__file__).with_name("linkem.c")
 SERVER_HOST: Final = "10.99.0.1"
 CLIENT_HOST: Final = "10.99.0.2"
 """The first client's."""
-PREFIX: Final = "mayhem-bench-"
 NAMESPACES: Final = Path("/var/run/netns")
 TCP_BUFFER_MAX_BYTES: Final = 64 * 1024 * 1024
 MTU_BYTES: Final = 1_500
@@ -153,7 +154,7 @@ def standing(link: Link, *, clients: int = 1, seed: int = 1) -> Iterator[Net]:
     sweep()
     emulator = built()
     names = [f"{PREFIX}{os.getpid()}-s", *(f"{PREFIX}{os.getpid()}-c{number}" for number in range(clients))]
-    scratch = Path(tempfile.mkdtemp(prefix=PREFIX))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         for name in names:
             _add(name)
@@ -196,6 +197,7 @@ def built() -> Path:
 
 def sweep() -> None:
     """Remove what a bench that was killed has left: namespaces whose maker is gone."""
+    sweep_folders(Path(tempfile.gettempdir()))
     for entry in NAMESPACES.glob(f"{PREFIX}*") if NAMESPACES.exists() else ():
         maker = entry.name.removeprefix(PREFIX).partition("-")[0]
         if not Path("/proc", maker).exists():

@@ -1,7 +1,10 @@
 """What a link could carry, how it is asked for, and what its trace says: no link is made here."""
 
+import os
+
 import pytest
 
+from bench.files import PREFIX, sweep
 from bench.links import Link
 from bench.loss_sweep import spec_of
 from bench.traces import Trace, jain_index
@@ -84,3 +87,14 @@ def test_an_empty_trace_is_no_trace(tmp_path):
 def test_fairness_is_one_among_equals_and_a_part_for_who_takes_all():
     assert jain_index([3.0, 3.0, 3.0, 3.0]) == pytest.approx(1.0)
     assert jain_index([9.0, 0.0, 0.0, 0.0]) == pytest.approx(0.25)
+
+
+def test_what_a_killed_bench_left_is_swept_and_what_a_living_one_uses_is_not(tmp_path):
+    gone = 2**22 + 1  # above the largest process id that Linux gives
+    for name in (f"{PREFIX}{gone}-abc", f"{PREFIX}{os.getpid()}-abc", f"{PREFIX}linkem-0-abc"):
+        (tmp_path / name).mkdir()
+    sweep(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == {
+        f"{PREFIX}{os.getpid()}-abc",
+        f"{PREFIX}linkem-0-abc",
+    }

@@ -117,5 +117,5 @@ def table_of(rows: list[Row]) -> Table:
 
 def _verdict(row: Row) -> Text:
     if row.is_same:
-        return Text.assemble((f"{row.sha256[:16]}… ", "dim"), ("verified", "bold green"))
+        return Text.assemble((f"{row.sha256[:12]}… ", "dim"), ("verified", "bold green"))
     return Text(row.trouble or "NOT the same", style="bold red")

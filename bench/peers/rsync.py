@@ -12,9 +12,9 @@ def _move(job: Job) -> Moved:
     config = job.folder.parent / "rsyncd.conf"
     target = job.folder / "to"
     target.mkdir(parents=True)
-    config.write_text(
-        f"use chroot = no\nuid = {os.geteuid()}\ngid = {os.getegid()}\n[bench]\npath = {target}\nread only = no\n"
-    )
+    # As root it would become nobody, who may not write here; anybody else stays who he is.
+    who = "uid = root\ngid = root\n" if os.geteuid() == 0 else ""
+    config.write_text(f"use chroot = no\n{who}[bench]\npath = {target}\nread only = no\n")
     command = [
         "rsync",
         "--daemon",

@@ -40,6 +40,12 @@ class Link:
     away_ns: int = 0
     """... for so long, at the end of each period."""
 
+    pause_share: float = 0.0
+    """Part of the time in which either host's program does not run, independently, ..."""
+    pause_min_ns: int = 5 * MS
+    pause_max_ns: int = 30 * MS
+    """... each time for so long."""
+
     @property
     def queue_limit_bytes(self) -> float:
         """What the queue holds."""
@@ -136,6 +142,27 @@ class Losses:
         else:
             self._inside = self._random() < self._enter
         return self._inside
+
+
+class Pauses:
+    """A host that is busy with something else from time to time."""
+
+    def __init__(self, rng: Random, link: Link) -> None:
+        self._rng = rng
+        self._link = link
+        self._start_ns = self._stop_ns = 0
+
+    def over_ns(self, now_ns: int) -> int:
+        """When the program runs: now, or at the end of the pause."""
+        link, rng = self._link, self._rng
+        if not link.pause_share:
+            return now_ns
+        while self._stop_ns <= now_ns:
+            length_ns = rng.randint(link.pause_min_ns, link.pause_max_ns)
+            run_ns = length_ns * (1 - link.pause_share) / link.pause_share
+            self._start_ns = self._stop_ns + int(run_ns)
+            self._stop_ns = self._start_ns + length_ns
+        return self._stop_ns if now_ns >= self._start_ns else now_ns
 
 
 @dataclass(slots=True)

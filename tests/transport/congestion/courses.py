@@ -3,10 +3,10 @@
 Owns what is run and what is measured of it. Never judges: the tests do, and `goodput.toml` remembers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bottleneck import Link, Simulation
+from bottleneck import HEADER_BYTES, Link, Simulation
 from references import TcpBbr, TcpCubic
 from sender import Flow
 
@@ -16,11 +16,11 @@ from mayhem_udp.units import MS, SECOND
 
 MBIT = 1_000_000
 DATAGRAM_BYTES = 1_472
-PACKET_BYTES = 1_500
+JUMBO_BYTES = 8_972
 WIDE = Link(rate_bps=100 * MBIT, round_trip_ns=50 * MS)
 LONG = Link(rate_bps=1_000 * MBIT, round_trip_ns=100 * MS)
 SATELLITE = Link(rate_bps=10 * MBIT, round_trip_ns=600 * MS)
-SLOW = Link(rate_bps=10 * MBIT, round_trip_ns=30 * MS, queue_bytes=25 * PACKET_BYTES)
+SLOW = Link(rate_bps=10 * MBIT, round_trip_ns=30 * MS, queue_bytes=25 * (DATAGRAM_BYTES + HEADER_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Course:
     link: Link
     share: float
     seconds: int = 20
+    datagram_bytes: int = DATAGRAM_BYTES
 
 
 COURSES: dict[str, Course] = {
@@ -58,8 +59,21 @@ COURSES: dict[str, Course] = {
     "away 2 s in 7": Course(replace(WIDE, away_every_ns=7 * SECOND, away_ns=2 * SECOND), 0.75, seconds=35),
     "shallow queue, 0.2 BDP, loss 5 %": Course(replace(WIDE, queue_bdp=0.2, loss=0.05), 0.85),
     "policer, loss 5 %": Course(replace(WIDE, queue_bdp=0.02, loss=0.05), 0.75),
+    "busy hosts, 5 Gbit/s, 0.2 ms": Course(
+        Link(
+            rate_bps=5_000 * MBIT, round_trip_ns=MS // 5, queue_bytes=8_000_000, pause_share=0.8
+        ),
+        0.8 * 0.04,  # either host runs a fifth of the time
+        seconds=4,
+        datagram_bytes=JUMBO_BYTES,
+    ),
     "loss 10 % behind the bottleneck": Course(replace(WIDE, loss_after_queue=0.1), 0.85),
 }  # fmt: skip
+
+
+START_SPREAD_NS = 100 * MS
+TCP_RHYTHM = 2
+"""A TCP acknowledges every second segment (RFC 5681 section 4.2), and that clocks its sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +104,14 @@ class Gauge:
         return sorted(self._delays)[int(part * len(self._delays))] if self._delays else 0.0
 
 
-def maker(name: str) -> Callable[[int], CongestionController]:
+def maker(name: str, size: int = DATAGRAM_BYTES) -> Callable[[int], CongestionController]:
     """Makes a controller of that name for a flow."""
     if name == "tcp cubic":
-        return lambda now_ns: TcpCubic(max_datagram_bytes=DATAGRAM_BYTES, rates=Rates(), now_ns=now_ns)
+        return lambda now_ns: TcpCubic(max_datagram_bytes=size, rates=Rates(), now_ns=now_ns)
     if name == "tcp bbr":
-        return lambda now_ns: TcpBbr(max_datagram_bytes=DATAGRAM_BYTES, now_ns=now_ns)
+        return lambda now_ns: TcpBbr(max_datagram_bytes=size, now_ns=now_ns)
     rates = Rates(fixed_bps=20 * MBIT)
-    return lambda now_ns: CONTROLLERS[name](max_datagram_bytes=DATAGRAM_BYTES, rates=rates, now_ns=now_ns)
+    return lambda now_ns: CONTROLLERS[name](max_datagram_bytes=size, rates=rates, now_ns=now_ns)
 
 
 def run_alone(course: Course, *, controller: str = "bbr", seed: int = 1) -> Result:
@@ -105,13 +119,14 @@ def run_alone(course: Course, *, controller: str = "bbr", seed: int = 1) -> Resu
     link, until_ns = course.link, course.seconds * SECOND
     simulation = Simulation(link, seed)
     gauge = Gauge(after_ns=2 * SECOND)
-    flow = Flow(simulation, maker(controller), datagram_bytes=DATAGRAM_BYTES, watch=gauge)
+    size = course.datagram_bytes
+    flow = Flow(simulation, maker(controller, size), datagram_bytes=size, watch=gauge)
     simulation.run(until_ns=until_ns)
-    arrived = flow.delivered * PACKET_BYTES / DATAGRAM_BYTES
+    arrived = flow.delivered * (size + HEADER_BYTES) / size
     return Result(
         share=arrived / link.capacity_bytes(0, until_ns),
         queue=gauge.percentile(0.95) / link.round_trip_ns,
-        lost=simulation.queue.dropped * DATAGRAM_BYTES / flow.sent,
+        lost=simulation.queue.dropped * size / flow.sent,
     )
 
 
@@ -124,40 +139,66 @@ class Guest:
     start_ns: int = 0
 
 
-def run_together(link: Link, guests: list[Guest], *, from_s: int, to_s: int, seed: int = 1) -> list[float]:
-    """The parts of the link that each gets between two moments."""
+def jain(shares: list[float]) -> float:
+    """Jain's index of fairness: 1 where all have the same."""
+    return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Several on one link, watched from one moment to another."""
+
+    link: Link
+    guests: list[Guest]
+    from_s: int = 20
+    to_s: int = 60
+
+
+def beside(other: str, link: Link) -> Party:
+    """One of ours and another."""
+    return Party(link, [Guest(), Guest(other)])
+
+
+PARTIES: dict[str, Party] = {
+    "four at once": Party(WIDE, [Guest() for _ in range(4)]),
+    "four, 2 s apart": Party(WIDE, [Guest(start_ns=index * 2 * SECOND) for index in range(4)]),
+    "four, 5 s apart": Party(WIDE, [Guest(start_ns=index * 5 * SECOND) for index in range(4)], 30, 70),
+    "two, 10 s apart": Party(WIDE, [Guest(start_ns=index * 10 * SECOND) for index in range(2)]),
+    "four, round trips 50 to 100 ms": Party(
+        WIDE, [Guest(round_trip_ns=each * MS) for each in (50, 65, 80, 100)]
+    ),
+    "four, shallow queue, 0.2 BDP": Party(replace(WIDE, queue_bdp=0.2), [Guest() for _ in range(4)]),
+    "four, loss 5 %": Party(replace(WIDE, loss=0.05), [Guest() for _ in range(4)]),
+    "beside a TCP CUBIC": beside("tcp cubic", WIDE),
+    "beside a TCP BBR": beside("tcp bbr", WIDE),
+    "beside a TCP CUBIC, 0.5 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=0.5)),
+    "beside a TCP CUBIC, 2 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=2)),
+    "beside a TCP CUBIC, 20 Mbit/s": beside("tcp cubic", replace(WIDE, rate_bps=20 * MBIT)),
+    "beside a TCP BBR, 20 Mbit/s": beside("tcp bbr", replace(WIDE, rate_bps=20 * MBIT)),
+}
+
+
+def run_together(party: Party, *, seed: int = 1) -> list[float]:
+    """The parts of the link that each gets; the seed moves each start by up to `START_SPREAD_NS`."""
+    link, guests, from_s, to_s = party.link, party.guests, party.from_s, party.to_s
     simulation = Simulation(link, seed)
+    spread = [simulation.rng.randrange(START_SPREAD_NS) for _ in guests]
     flows = [
         Flow(
             simulation,
             maker(guest.controller),
             datagram_bytes=DATAGRAM_BYTES,
             round_trip_ns=guest.round_trip_ns,
-            start_ns=guest.start_ns,
+            start_ns=guest.start_ns + late_ns,
+            fixed_rhythm=TCP_RHYTHM if guest.controller.startswith("tcp") else 0,
         )
-        for guest in guests
+        for guest, late_ns in zip(guests, spread, strict=True)
     ]
     simulation.run(until_ns=from_s * SECOND)
     before = [flow.delivered for flow in flows]
     simulation.run(until_ns=to_s * SECOND)
     carried = link.capacity_bytes(from_s * SECOND, to_s * SECOND)
     return [
-        (flow.delivered - start) * PACKET_BYTES / DATAGRAM_BYTES / carried
+        (flow.delivered - start) * (DATAGRAM_BYTES + HEADER_BYTES) / DATAGRAM_BYTES / carried
         for flow, start in zip(flows, before, strict=True)
     ]
-
-
-def jain(shares: list[float]) -> float:
-    """Jain's index of fairness: 1 where all have the same."""
-    return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
-
-
-def parties() -> Iterator[tuple[str, Link, list[Guest]]]:
-    """Who meets whom, and where."""
-    yield "four at once", WIDE, [Guest() for _ in range(4)]
-    yield "four, 2 s apart", WIDE, [Guest(start_ns=index * 2 * SECOND) for index in range(4)]
-    yield "four, round trips 50 to 100 ms", WIDE, [
-        Guest(round_trip_ns=each * MS) for each in (50, 65, 80, 100)
-    ]  # fmt: skip
-    yield "beside a TCP CUBIC", WIDE, [Guest(), Guest("tcp cubic")]
-    yield "beside a TCP BBR", WIDE, [Guest(), Guest("tcp bbr")]

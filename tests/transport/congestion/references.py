@@ -36,6 +36,7 @@ class TcpBbr:
         self._full, self._full_count = 0.0, 0
         self._phase, self._phase_ns = 2, now_ns
         self._probe_rtt_until_ns = 0
+        self._saved_bytes = 0
 
     def on_sent(self, *, now_ns: int, sent_bytes: int, in_flight_bytes: int) -> None:
         """Nothing to note."""
@@ -96,11 +97,13 @@ class TcpBbr:
                 self._phase, self._phase_ns = (self._phase + 1) % 8, now_ns
         if expired and self.mode == "probe":
             self.mode, self._probe_rtt_until_ns = "probe_rtt", 0
+            self._saved_bytes = self.window_bytes
         if self.mode == "probe_rtt":
             if not self._probe_rtt_until_ns and sample.in_flight_bytes <= 5 * self._size:
                 self._probe_rtt_until_ns = now_ns + 200 * MS + self._rtt_min_ns
             elif self._probe_rtt_until_ns and now_ns > self._probe_rtt_until_ns:
                 self._rtt_min_seen_ns = now_ns
+                self.window_bytes = max(self.window_bytes, self._saved_bytes)  # bbr_restore_cwnd()
                 self.mode, self._phase, self._phase_ns = "probe", 2, now_ns
 
     def _control(self, sample: AckSample) -> None:

@@ -8,7 +8,7 @@ smallest form. What is lost is sent again as a new datagram, so a bulk flow alwa
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bottleneck import Simulation
+from bottleneck import Pauses, Simulation
 
 from mayhem_udp.transport.congestion.base import AckSample, CongestionController
 from mayhem_udp.transport.pacing import Pacer
@@ -62,6 +62,8 @@ class Flow:
         self.one_way_ns = (round_trip_ns or simulation.link.round_trip_ns) // 2
         self.size = datagram_bytes
         self.receiver = Receiver()
+        self._pauses_here = Pauses(simulation.rng, simulation.link)
+        self._pauses_there = Pauses(simulation.rng, simulation.link)
         self.controller: CongestionController
         self.pacer: Pacer
         self.in_flight = 0
@@ -103,7 +105,17 @@ class Flow:
         self.pacer = Pacer(now_ns=now_ns)
         self._send()
 
+    def _is_paused(self, pauses: Pauses, act: Callable[..., None], *args: object) -> bool:
+        """Whether the program at that end does not run now; then the same happens when it does."""
+        over_ns = pauses.over_ns(self.simulation.now_ns)
+        if over_ns == self.simulation.now_ns:
+            return False
+        self.simulation.at(over_ns, act, *args)
+        return True
+
     def _wake(self, armed_ns: int) -> None:
+        if self._is_paused(self._pauses_here, self._wake, armed_ns):
+            return
         if armed_ns == self._wake_ns:  # else an earlier one has taken its place
             self._wake_ns = -1
             self._send()
@@ -200,6 +212,8 @@ class Flow:
         self.receiver.corrupt += 1
 
     def _arrive(self, numbers: list[int]) -> None:
+        if self._is_paused(self._pauses_there, self._arrive, numbers):
+            return
         receiver, now_ns = self.receiver, self.simulation.now_ns
         receiver.log += numbers
         if numbers[-1] > receiver.largest:
@@ -229,6 +243,8 @@ class Flow:
     # --- Acknowledgement ---------------------------------------------------------------------------
 
     def _on_ack(self, taken: int, largest: int, delay_ns: int, corrupt: int) -> None:
+        if self._is_paused(self._pauses_here, self._on_ack, taken, largest, delay_ns, corrupt):
+            return
         if taken <= self._taken:
             return
         numbers = self.receiver.log[self._taken : taken]
@@ -356,7 +372,7 @@ class Flow:
         return self._last_sent_ns + min(base_ns << min(self._probes, 16), max(PTO_MAX_NS, 3 * self.srtt_ns))
 
     def _on_timer(self, armed_ns: int) -> None:
-        if self._timer_ns != armed_ns:
+        if self._timer_ns != armed_ns or self._is_paused(self._pauses_here, self._on_timer, armed_ns):
             return
         self._timer_ns = 0
         now_ns, deadline_ns = self.simulation.now_ns, self._deadline_ns()

@@ -80,7 +80,14 @@ FULL_ROUNDS: Final = 3
 """Startup is over after so many round trips with less growth (draft 5.3.1.2)."""
 STARTUP_QUEUE_RTT_SHARE: Final = 1 / 4
 """Ours: a queue of this share of the round trip beyond jitter ends startup."""
-QUEUE_RTT_SHARE: Final = 1 / 8
+QUEUE_RTT_SHARE: Final = 1 / 16
+QUEUE_HOST_NS: Final = 10 * MS
+CROWD_BETA: Final = 0.85
+QUIET_CEILING: Final = 1.5
+RANDOM_LOSS_MAX: Final = 0.7
+UP_QUEUE_SHARE: Final = 0.6
+QUEUE_SCALE_NS: Final = 6 * MS
+QUEUE_SCALE_RATE: Final = 12_500_000
 QUEUE_MIN_NS: Final = 2 * MS
 QUEUE_QUANTA: Final = 2
 """Ours: delay up to the largest of an eighth of the round trip, 2 ms, and two bursts is no queue: it

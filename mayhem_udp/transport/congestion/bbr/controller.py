@@ -76,7 +76,7 @@ class Bbr:
         model = self._model
         model.window_bytes = self._window
         model.on_ack(sample)
-        if model.full_reached and self._phase.may_look and model.queue.is_stale(now_ns=model.now_ns):
+        if model.full_reached and self._phase.may_look and model.needs_look:
             self._enter(State.PROBE_RTT)
         following = self._phase.next_state(sample)
         if following is not None:

@@ -10,10 +10,15 @@ from mayhem_udp.transport.congestion.bbr.aggregation import Aggregation
 from mayhem_udp.transport.congestion.bbr.bandwidth import Bandwidth
 from mayhem_udp.transport.congestion.bbr.constants import (
     BETA,
+    CROWD_BETA,
+    CROWD_NS,
+    CROWD_RTTS,
     EPOCH_MIN_NS,
     HEADROOM,
     LOSS_DEVIATIONS,
     LOSS_THRESHOLD,
+    WINDOW_GAIN,
+    WINDOW_MIN_QUANTA,
 )
 from mayhem_udp.transport.congestion.bbr.queue import Queue
 from mayhem_udp.transport.congestion.bbr.random_loss import RandomLoss
@@ -66,8 +71,8 @@ class PathModel:
         now_ns = self.now_ns = sample.now_ns
         self.in_flight_bytes = sample.in_flight_bytes
         self.round_start = self.epoch_end = False
-        if sample.rtt_ns is not None:
-            self.queue.on_rtt(sample.rtt_ns, now_ns=now_ns)
+        if sample.rtt_ns is not None and self.queue.on_rtt(sample.rtt_ns, now_ns=now_ns):
+            self.random_loss = RandomLoss()  # it was learned under a queue
         if not sample.acked_bytes:
             return
         self.app_limited = sample.rate_is_app_limited
@@ -139,18 +144,47 @@ class PathModel:
     def has_congestive_loss(self) -> bool:
         return self.excess_loss and self.queue.stands
 
+    @property
+    def needs_look(self) -> bool:
+        """Whether to empty the path for a moment and see its round trip.
+
+        Where the smallest has not been seen for long, or where much is lost without a queue: that may
+        be chance, or a queue that never empties.
+        """
+        if self.queue.is_stale(now_ns=self.now_ns):
+            return True
+        return self.epoch_end and self.excess_loss and not self.queue.is_known
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether the path holds less than the few bursts that are allowed in any case.
+
+        So it is on loopback and in a LAN: the queue is never longer than these, and the delay beyond
+        is a program's that had to wait for its processor.
+        """
+        return WINDOW_GAIN * self.bdp_bytes < WINDOW_MIN_QUANTA * self.quantum_bytes
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others keep the queue standing: giving way then only feeds them."""
+        queue = self.queue
+        since_ns = self.now_ns - queue.stands_since_ns
+        return queue.stands and since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)
+
     def lower_short_term(self) -> None:
-        latest = self.fair_rate
+        latest, beta = self.fair_rate, CROWD_BETA if self.is_crowded else BETA
         rate = min(self.rate_low, self.bandwidth.rate)
-        self.rate_low = max(latest, BETA * rate)
+        self.rate_low = max(latest, beta * rate)
         volume = min(self.in_flight_low, self.window_bytes)
-        self.in_flight_low = max(self.rate_low * self.queue.rtt_min_ns / SECOND, BETA * volume)
+        self.in_flight_low = max(self.rate_low * self.queue.rtt_min_ns / SECOND, beta * volume)
 
     def reset_short_term(self) -> None:
         self.rate_low = self.in_flight_low = INFINITE
 
     @property
     def in_flight_with_headroom(self) -> float:
+        if self.is_crowded:
+            return max(self.in_flight_high, WINDOW_GAIN * self.bdp_bytes)
         return self.in_flight_high * (1 - HEADROOM)
 
     def on_probed(self) -> None:
@@ -160,7 +194,9 @@ class PathModel:
 
     def on_looked(self) -> None:
         """A look at the empty path is over: whoever queued before it may have left."""
-        self.queue.stands_since_ns = self.probed_ns = self.now_ns
+        self.probed_ns = self.now_ns
+        if not self.queue.stands:
+            self.queue.stands_since_ns = self.now_ns
 
     def want_probe(self) -> None:
         """Let the next probe come as soon as it may."""

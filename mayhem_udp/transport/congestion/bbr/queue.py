@@ -4,11 +4,17 @@ Owns the smallest round trip (the empty path), when it was last seen, and what o
 a queue. Never blames anybody for it: whether it is ours is for the phases to find out.
 """
 
+from math import sqrt
+
 from mayhem_udp.transport.congestion.bbr.constants import (
     PROBE_RTT_INTERVAL_NS,
+    QUEUE_HOST_NS,
     QUEUE_MIN_NS,
     QUEUE_QUANTA,
     QUEUE_RTT_SHARE,
+    QUEUE_SCALE_NS,
+    QUEUE_SCALE_RATE,
+    QUIET_CEILING,
     RTT_MIN_WINDOW_NS,
 )
 from mayhem_udp.units import SECOND
@@ -26,7 +32,9 @@ class Queue:
         "_latest",
         "_least_ns",
         "_looked_ns",
+        "_now_ns",
         "_seen_ns",
+        "_trusted_until_ns",
         "_turn_ns",
         "allowed_ns",
         "delay_ns",
@@ -59,9 +67,16 @@ class Queue:
         self._epoch_sum_ns = self._epoch_count = 0
         self._looked_ns = 0
         self._least_ns = 0
+        self._now_ns = 0
+        self._trusted_until_ns = 0
 
-    def on_rtt(self, rtt_ns: int, *, now_ns: int) -> None:
-        """Take in a sample."""
+    def on_rtt(self, rtt_ns: int, *, now_ns: int) -> bool:
+        """Take in a sample; returns whether it shows that what passed for the empty path was a queue."""
+        self._now_ns = now_ns
+        is_revealing = rtt_ns < self.rtt_min_ns - self.allowed_ns
+        if is_revealing:
+            self._trusted_until_ns = 0
+            self._looked_ns = now_ns
         if not self.rtt_min_ns or rtt_ns < self.rtt_min_ns:
             self.rtt_min_ns = rtt_ns
         if rtt_ns <= self.rtt_min_ns + self.allowed_ns // 2:
@@ -79,6 +94,7 @@ class Queue:
         if now_ns - self._turn_ns > RTT_MIN_WINDOW_NS:
             self._turn_ns = now_ns
             self._ceilings = [self.recent_ns, self._ceilings[0]]
+        return is_revealing
 
     @property
     def is_empty(self) -> bool:
@@ -92,17 +108,33 @@ class Queue:
 
     @property
     def is_quiet(self) -> bool:
-        return not self.stands and max(self._ceilings) > 1.5 * self.allowed_ns
+        """Whether no queue stands, and one would have been noticed.
+
+        A queue that never empties looks like an empty path. So the round trip must have been seen to
+        vary lately by more than a queue that is none, or not to shrink when little was in flight.
+        """
+        return not self.stands and self.is_known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is certain which round trip is that of the empty path."""
+        return max(self._ceilings) > QUIET_CEILING * self.allowed_ns or self._now_ns < self._trusted_until_ns
 
     def is_stale(self, *, now_ns: int) -> bool:
         """Whether the empty path has not been seen for so long that it is worth a look."""
         return now_ns - max(self._seen_ns, self._looked_ns) > PROBE_RTT_INTERVAL_NS
+
+    def begin_look(self) -> None:
+        """From now on as little is in flight as we can."""
+        self._least_ns = 0
 
     def on_looked(self, *, now_ns: int) -> None:
         """The path has just been emptied as far as we can.
 
         If that has not brought back the smallest round trip for the second time, it is history.
         """
+        if self._least_ns and abs(self._least_ns - self.rtt_min_ns) <= self.allowed_ns // 2:
+            self._trusted_until_ns = now_ns + RTT_MIN_WINDOW_NS
         if now_ns - self._seen_ns > RTT_MIN_WINDOW_NS and self._least_ns:
             self.rtt_min_ns = self._least_ns
             self._seen_ns = now_ns
@@ -112,7 +144,10 @@ class Queue:
     def end_epoch(self, *, rate: float, quantum_bytes: int, now_ns: int) -> None:
         """Judge the epoch that ends; `rate` is the estimated bandwidth in bytes a second."""
         burst_ns = int(QUEUE_QUANTA * quantum_bytes * SECOND / rate) if rate else 0
-        self.allowed_ns = max(int(self.rtt_min_ns * QUEUE_RTT_SHARE), QUEUE_MIN_NS, burst_ns)
+        scaled_ns = int(QUEUE_SCALE_NS / sqrt(rate / QUEUE_SCALE_RATE)) if rate else 0
+        share_ns = int(self.rtt_min_ns * QUEUE_RTT_SHARE)
+        scaled_ns = min(max(scaled_ns, share_ns), self.rtt_min_ns // 2)
+        self.allowed_ns = max(scaled_ns, QUEUE_MIN_NS, burst_ns, QUEUE_HOST_NS - self.rtt_min_ns)
         if not self._epoch_min_ns:
             return
         self.delay_ns = max(self._epoch_min_ns - self.rtt_min_ns, 0)

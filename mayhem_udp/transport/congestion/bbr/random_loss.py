@@ -9,6 +9,8 @@ Never decides what to do about either.
 from math import sqrt
 from typing import Final
 
+from mayhem_udp.transport.congestion.bbr.constants import RANDOM_LOSS_MAX
+
 SLOW_SPEED: Final = 0.93
 FAST_SPEED: Final = 1.1
 """Relative to the estimated bandwidth: below the first, losses are those of a path with room; above
@@ -78,7 +80,7 @@ class RandomLoss:
         slow, fast = self._slow, self._fast
         share = (slow.lost + fast.lost) / (slow.of + fast.of)
         self.follows_rate = self._excess(share)
-        self.share = slow.share if self.follows_rate else share
+        self.share = min(slow.share if self.follows_rate else share, RANDOM_LOSS_MAX)
 
     def _excess(self, share: float) -> bool:
         """Whether what is lost at full speed beyond a low one is more than chance would have."""

@@ -6,8 +6,6 @@ trip is taken off at once (TRIM).
 
 from mayhem_udp.transport.congestion.base import AckSample
 from mayhem_udp.transport.congestion.bbr.constants import (
-    CROWD_NS,
-    CROWD_RTTS,
     PROBE_WAIT_NS,
     PROBE_WAIT_ROUNDS,
 )
@@ -34,7 +32,7 @@ class Cruise(Phase):
             return None
         if model.has_congestive_loss:
             model.lower_short_term()
-        if model.queue.stands and self.rounds >= 1 and not self._is_crowded():
+        if model.queue.stands and self.rounds >= 1 and not (model.is_crowded or model.is_tiny):
             model.bandwidth.lower(model.fair_rate)
             return State.TRIM
         return None
@@ -47,8 +45,3 @@ class Cruise(Phase):
             and self.rounds >= 1
             and model.rounds - model.probed_round >= PROBE_WAIT_ROUNDS
         )
-
-    def _is_crowded(self) -> bool:
-        """Whether others keep the queue standing: giving way then only feeds them."""
-        queue = self._model.queue
-        return self._model.now_ns - queue.stands_since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)

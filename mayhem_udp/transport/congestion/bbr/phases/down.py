@@ -39,5 +39,7 @@ class Down(Trim):
         model = self._model
         if model.round_start and self.rounds == 1 and not model.app_limited:
             model.bandwidth.advance()
+        if model.is_crowded and self.rounds >= 1:
+            return State.CRUISE
         following = super().next_state(sample)
         return following if self.rounds >= 1 else None

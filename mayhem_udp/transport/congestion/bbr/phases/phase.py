@@ -52,7 +52,9 @@ class Phase:
     @property
     def in_flight_limit_bytes(self) -> float:
         """What congestion allows to be in flight, whatever the window's gain says."""
-        return min(self._model.in_flight_high, self._model.in_flight_low)
+        model = self._model
+        high = model.in_flight_with_headroom if model.is_crowded else model.in_flight_high
+        return min(high, model.in_flight_low)
 
     def next_state(self, sample: AckSample) -> State | None:
         """Take in an ACK that the model has taken in; the state to follow, or None to stay."""

@@ -27,6 +27,7 @@ class ProbeRtt(Phase):
         super().__init__(model)
         self._low_ns: int | None = None
         self._low_round = 0
+        model.queue.begin_look()
 
     @property
     def in_flight_limit_bytes(self) -> float:

@@ -11,6 +11,7 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     UP_GROWTH,
     UP_PACING_GAIN,
     UP_PACING_GAIN_GROWING,
+    UP_QUEUE_SHARE,
     UP_ROUNDS,
     UP_WINDOW_GAIN,
     WINDOW_GAIN,
@@ -45,19 +46,19 @@ class Up(Phase):
         if self.rounds < 1:
             return None
         if model.epoch_end and model.excess_loss:
-            if model.queue.stands or model.queue.is_long:
+            if (model.queue.stands or model.queue.is_long) and not model.is_crowded:
                 floor = BETA * WINDOW_GAIN * model.bdp_bytes
                 model.in_flight_high = max(sample.rate_tx_in_flight_bytes, floor)
             return self._leave()
         has_grown = model.rate > self._base_rate * UP_GROWTH
-        if model.queue.latest_ns - self._base_queue_ns > model.queue.allowed_ns:
+        if model.queue.latest_ns - self._base_queue_ns > UP_QUEUE_SHARE * model.queue.allowed_ns:
             return self._leave()
-        if has_grown:
+        if has_grown and model.queue.is_empty:
             self.pacing_gain = UP_PACING_GAIN_GROWING
             self._base_rate = model.rate
             self._start_round = model.rounds - 1
             self._grown_round = model.rounds
-        elif self.rounds >= UP_ROUNDS and model.rounds - self._grown_round >= UP_ROUNDS:
+        elif not has_grown and self.rounds >= UP_ROUNDS and model.rounds - self._grown_round >= UP_ROUNDS:
             return self._leave()
         return None
 

@@ -40,7 +40,7 @@ IDLE_PER_PROCESS: Final = 100
 WARM_UP: Final = 20
 LOSSY_CLIENTS: Final = 50
 LOSSY_LINKS: Final = {
-    row: Link(rate_mbit=rate, rtt_ms=50, loss=0.05, has_own_links=True)
+    row: Link(rate_mbit=rate, rtt_ms=50, loss=0.05, queue_packets=25, has_own_links=True)
     for row, rate in ((LOSSY, 1.0), (LOSSY_FAST, 4.0))
 }
 LOSSY_SECONDS: Final = 20.0

@@ -7,7 +7,7 @@ with what it sent.
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, IntegrityError, PeerError
+from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
@@ -134,6 +134,13 @@ class EchoServer(Exchange):
         else:
             self.receiver.pump()
             self.wants_pump = self.receiver.staging.hash_is_behind
+
+    def on_farewell(self, error: MayhemError) -> None:
+        """A client that is content with a file that was sent whole has it; only its saying so was lost."""
+        if self.sender is not None and self.sender.is_sent:
+            self.finish()
+        else:
+            super().on_farewell(error)
 
     def on_end(self) -> None:
         """Keep nothing."""

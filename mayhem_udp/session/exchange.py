@@ -100,6 +100,10 @@ class Exchange:
             self.error = error_of_code(code, reason)
             self.on_end()
 
+    def on_farewell(self, error: MayhemError) -> None:
+        """The peer has closed the connection, and says that all went well; as lost, unless that is news."""
+        self.on_lost(error)
+
     def on_lost(self, error: MayhemError) -> None:
         """The connection is gone, and the request with it."""
         if not self.is_over:

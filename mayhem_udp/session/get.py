@@ -9,7 +9,7 @@ from collections.abc import Callable
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.errors import Code, MayhemError, PeerError
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
@@ -164,6 +164,13 @@ class GetSender(Exchange):
         """Send on."""
         self.sender.pump()
         self.wants_pump = self.sender.has_work
+
+    def on_farewell(self, error: MayhemError) -> None:
+        """A client that is content with a file that was sent whole has it; only its saying so was lost."""
+        if self.sender.is_sent:
+            self.finish()
+        else:
+            super().on_farewell(error)
 
     def on_end(self) -> None:
         """Close the file."""

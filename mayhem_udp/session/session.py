@@ -18,6 +18,7 @@ from mayhem_udp.transport.events import (
     Connected,
     Event,
     MessageReceived,
+    Origin,
     PathChanged,
     RequestReset,
     TokenReceived,
@@ -81,6 +82,12 @@ class Session:
         self.exchanges.clear()
         self._early.clear()
 
+    def _bid_farewell(self, reason: str) -> None:
+        """The peer is content, though its last words to some requests may have been lost."""
+        error = error_of_code(Code.CONNECTION_LOST, reason)
+        for exchange in list(self.exchanges.values()):
+            exchange.on_farewell(error)
+
     def _take(self, event: Event, rest: list[Event], *, now_ns: int) -> None:
         match event:
             case BodyReceived(request, offset, data):
@@ -96,7 +103,9 @@ class Session:
                 exchange = self.exchanges.pop(request, None)
                 if exchange is not None:
                     exchange.on_reset(code, reason)
-            case Closed(code, reason):
+            case Closed(code, reason, origin):
+                if code == Code.OK and origin is Origin.PEER:
+                    self._bid_farewell(reason)
                 self.abandon(error_of_code(code or Code.CONNECTION_LOST, reason))
                 rest.append(event)
             case Connected() | TokenReceived() | PathChanged():

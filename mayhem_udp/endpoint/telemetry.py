@@ -68,8 +68,7 @@ class Telemetry:
             return
         match event:
             case Connected(peer):
-                rtt_ms = round(conversation.connection.rtt.latest_ns / MS, 3)
-                known.log.info("handshake done", agent=peer.agent, rtt_ms=rtt_ms)
+                known.log.info("handshake done", agent=peer.agent, **_round_trip(conversation))
             case PathChanged(address):
                 known.log = known.log.bind(peer=f"{address.host}:{address.port}")
                 known.log.info("peer moved")
@@ -171,6 +170,12 @@ class Telemetry:
             known.log.debug("retransmission", count=repeated)
         if corrupt:
             known.log.debug("corruption", count=corrupt)
+
+
+def _round_trip(conversation: Conversation) -> dict[str, float]:
+    """The first round trip, where one was measured already: a server hears of it a little later."""
+    rtt = conversation.connection.rtt
+    return {"rtt_ms": round(rtt.latest_ns / MS, 3)} if rtt.samples else {}
 
 
 def _metrics(

@@ -258,6 +258,7 @@ class Server:
             self._take_events(conversation, now_ns=now_ns)
             conversation.deficit_bytes = QUANTUM_BYTES
             conversation.send(now_ns=now_ns)
+            conversation.arm()
 
     def close(self) -> None:
         """Let go of all sockets."""

@@ -1,0 +1,124 @@
+"""What a server's log says of connections and transfers."""
+
+import io
+import json
+
+import pytest
+from host import Host, Told, settings_with
+
+import mayhem_udp
+from mayhem_udp.endpoint.telemetry import Telemetry
+from mayhem_udp.log import open_log
+
+
+class Logging(Told):
+    """Telemetry into memory, with the waiting of `Told`."""
+
+    def __init__(self, level):
+        super().__init__()
+        self.stream = io.StringIO()
+        settings = settings_with(logging__level=level, logging__format="json").logging
+        log = open_log(settings, stream=self.stream, environ={})
+        self._telemetry = Telemetry(log, progress_interval_ns=1)
+
+    def on_opened(self, conversation):
+        self._telemetry.on_opened(conversation)
+
+    def on_event(self, conversation, event):
+        self._telemetry.on_event(conversation, event)
+
+    def on_served(self, conversation, *, now_ns):
+        self._telemetry.on_served(conversation, now_ns=now_ns)
+
+    def on_gone(self, conversation):
+        self._telemetry.on_gone(conversation)
+        super().on_gone(conversation)
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def logged(tmp_path):
+    """Does something as a client of a server that logs, and returns the lines."""
+
+    def logged(act, *, level="info"):
+        watcher = Logging(level)
+        host = Host(tmp_path / "root", watcher=watcher)
+        try:
+            with mayhem_udp.connect(host.url, client__cache_dir=str(tmp_path / "cache")) as client:
+                act(client)
+            watcher.wait_for_gone()
+        finally:
+            host.close()
+        return watcher.lines
+
+    return logged
+
+
+def events(lines):
+    return [line["event"] for line in lines]
+
+
+def test_a_transfer_is_told_from_its_beginning_to_its_end(logged):
+    lines = logged(lambda client: client.put(bytes(2_000_000), "film"))
+    told = events(lines)
+    order = ["connection opened", "handshake done", "transfer started", "checksum verified", "transfer done",
+             "connection closed"]  # fmt: skip
+    assert [event for event in told if event in order] == order
+    assert "transfer progress" in told
+    (done,) = (line for line in lines if line["event"] == "transfer done")
+    assert (done["verb"], done["file"], done["bytes"]) == ("put", "film", 2_000_000)
+    assert done["datagrams_received"] > 30
+    assert len({line["connection"] for line in lines}) == 1
+    assert all(line["peer"].startswith("127.0.0.1:") for line in lines)
+
+
+def test_a_refusal_is_told_with_its_code_and_reason(logged):
+    def act(client):
+        with pytest.raises(mayhem_udp.RefusedError):
+            client.stat("nothing")
+
+    (refused,) = (line for line in logged(act) if line["event"] == "request refused")
+    assert refused["code"] == 23
+    assert "nothing" in refused["reason"]
+
+
+def test_a_client_that_stops_in_the_midst_is_told_as_a_failure(logged, tmp_path):
+    with open(tmp_path / "endless", "wb") as file:
+        file.truncate(1 << 40)
+
+    def act(client):
+        def tell(progress):
+            if progress.bytes_done:
+                raise KeyboardInterrupt
+
+        client._tell = tell
+        with pytest.raises(KeyboardInterrupt):
+            client.put(tmp_path / "endless")
+        client.close(KeyboardInterrupt())
+
+    lines = logged(act)
+    (ended,) = (line for line in lines if line["event"] == "connection failed")
+    assert (ended["reason"], ended["by"]) == ("the client was stopped", "the peer")
+    assert "transfer failed" in events(lines)
+
+
+def test_a_name_with_control_characters_is_escaped(logged, tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "a\x1b[2Jb").write_bytes(b"x" * 100_000)
+
+    def act(client):
+        with pytest.raises(mayhem_udp.RefusedError):
+            client.get("a\x1b[2Jb", tmp_path / "here")
+
+    assert all("\x1b" not in json.dumps(line, ensure_ascii=False) for line in logged(act))
+
+
+def test_datagrams_are_told_at_debug_level_only(logged):
+    def act(client):
+        client.put(bytes(100_000), "file")
+
+    assert "datagrams" not in events(logged(act))
+    assert "datagrams" in events(logged(act, level="debug"))

@@ -40,12 +40,26 @@ bench-peers: ## Install what the bench compares with (Debian's packages, as root
 bench-full: setup ## Every table and every target, over emulated links, as root; takes hours (ARGS=--help)
 	@$(BIN)/python -m bench.full $(ARGS)
 
+soak: setup ## Simulator and real processes under mayhem for TIME (default 10m)
+	@$(BIN)/python tests/soak/soaking.py --time $(TIME)
+
+fuzz: setup ## Decoders and engines for TIME, guided by coverage where atheris can be had
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: \
+		--disable-pip-version-check --require-hashes -r requirements/fuzz.lock || true
+	@$(BIN)/python tests/fuzz/fuzzing.py --time $(TIME)
+
+mutation: setup ## How many changes to transport and wire the tests notice, within TIME
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutation.lock
+	@$(BIN)/python tests/mutation/mutating.py --time $(TIME)
+
 lock: setup ## Pin the newest versions that fit (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --group dev pyproject.toml --upgrade -o requirements/dev.lock
+	for group in fuzz mutation; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --group $$group --upgrade -o requirements/$$group.lock; done
 
 clean: ## Remove what was made
-	rm -rf $(VENV) build dist bench/results mutants .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist bench/results .mutation .fuzz .soak .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list

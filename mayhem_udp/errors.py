@@ -31,7 +31,6 @@ class Code(IntEnum):
     TOO_MANY_REQUESTS = 15
     OUT_OF_MEMORY_BUDGET = 16
     HANDSHAKE_TIMEOUT = 17
-    ID_IN_USE = 18
     RATE_LIMITED = 19
     # 20-39: names and access
     NAME_REFUSED = 20

@@ -42,6 +42,9 @@ EARLY_BODY_BYTES: Final = 64 * KIB
 EARLY_REQUESTS: Final = 8
 """Requests that a client may open before the server has said how many; likewise."""
 
+MEMORY_FLOOR_BYTES: Final = 80 * KIB
+"""What a connection may hold however little is left to all: one read of a file, and what is said beside it."""
+
 # --- Ledgers --------------------------------------------------------------------------------------
 ACK_RANGES_KEPT_MAX: Final = 4_096
 """Ranges of received sequence numbers that are remembered; the oldest are forgotten first."""

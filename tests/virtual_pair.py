@@ -25,7 +25,10 @@ SERVER = Address("192.0.2.2", 5_000)
 UNIX_S = 1_750_000_000
 """What the calendar shows when virtual time begins."""
 ADMIT_ALL = AdmissionLimits(
-    connections_max=1_000, connections_per_address_max=1_000, new_connections_per_second_max=1_000
+    connections_max=1_000,
+    connections_per_address_max=1_000,
+    new_connections_per_second_max=1_000,
+    memory_max_bytes=128 * MIB,
 )
 
 
@@ -41,6 +44,7 @@ def transport_settings(**changes):
         "body_window_initial_bytes": MIB,
         "body_window_max_bytes": 16 * MIB,
         "send_buffer_max_bytes": 16 * MIB,
+        "memory_max_bytes": 64 * MIB,
         "requests_max": 256,
         "controller": "bbr",
         "rate_cap_bps": 0,
@@ -164,7 +168,15 @@ class Pair:
     """One client, one server, the network between them, and the time."""
 
     def __init__(
-        self, spec="delay=10ms", *, seed=1, server=None, client=None, token=b"", admission=ADMIT_ALL, gather_ns=0
+        self,
+        spec="delay=10ms",
+        *,
+        seed=1,
+        server=None,
+        client=None,
+        token=b"",
+        admission=ADMIT_ALL,
+        gather_ns=0,
     ):
         self.random = Random(seed)
         self.simulator = Simulator(seed=seed, gather_ns=gather_ns)

@@ -7,6 +7,7 @@ from mayhem_udp import __version__
 from mayhem_udp.config import Settings
 from mayhem_udp.endpoint.offload import Offload
 from mayhem_udp.endpoint.udp import SocketSettings
+from mayhem_udp.limits import EARLY_BODY_BYTES, EARLY_REQUESTS
 from mayhem_udp.transport.listener import AdmissionLimits
 from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.streams.numbers import Side
@@ -22,6 +23,10 @@ def engine_settings(
     transport, congestion = settings.transport, settings.congestion
     is_client = side is Side.CLIENT
     largest = transport.datagram_max_bytes
+    memory_bytes = settings.limits.memory_per_connection_max_bytes
+    # A client answers no requests: its bodies are those of the transfers that it begins itself.
+    wanted = settings.client.parallel if is_client else settings.limits.requests_per_connection_max
+    requests_max = max(min(wanted, memory_bytes // (2 * EARLY_BODY_BYTES)), EARLY_REQUESTS)
     return TransportSettings(
         chunk_bytes=transport.chunk_size_bytes,
         datagram_max_bytes=min(largest, interface_max_bytes) if interface_max_bytes else largest,
@@ -30,13 +35,10 @@ def engine_settings(
         handshake_timeout_ns=settings.client.timeout_ns if is_client else transport.handshake_timeout_ns,
         ack_delay_max_ns=transport.ack_delay_max_ns,
         body_window_initial_bytes=transport.body_window_initial_bytes,
-        body_window_max_bytes=min(
-            transport.body_window_max_bytes, settings.limits.memory_per_connection_max_bytes
-        ),
-        send_buffer_max_bytes=min(
-            transport.send_buffer_max_bytes, settings.limits.memory_per_connection_max_bytes
-        ),
-        requests_max=settings.limits.requests_per_connection_max,
+        body_window_max_bytes=min(transport.body_window_max_bytes, memory_bytes),
+        send_buffer_max_bytes=min(transport.send_buffer_max_bytes, memory_bytes),
+        memory_max_bytes=memory_bytes,
+        requests_max=requests_max,
         controller=congestion.controller,
         rate_cap_bps=congestion.rate_cap_bps,
         rate_fixed_bps=congestion.rate_fixed_bps,
@@ -61,4 +63,5 @@ def admission_limits(settings: Settings) -> AdmissionLimits:
         connections_max=limits.connections_max,
         connections_per_address_max=limits.connections_per_address_max,
         new_connections_per_second_max=limits.connections_per_second_max,
+        memory_max_bytes=limits.memory_max_bytes,
     )

@@ -56,6 +56,12 @@ class Answering:
     def __call__(self, request: int, message: Message) -> Exchange:
         """The exchange for a request; raises `RefusedError` for what is not allowed here."""
         house = self._house()
+        if self._connection.memory.is_used_up and not isinstance(message, PingRequest):
+            raise RefusedError(
+                "the server has no memory to spare for another request",
+                code=Code.OUT_OF_MEMORY_BUDGET,
+                remedy="try again in a while",
+            )
         store, connection, workers = house.store, self._connection, self._workers
         match message:
             case Put():

@@ -14,6 +14,7 @@ from mayhem_udp.store.names import check_name
 from mayhem_udp.store.patterns import check_pattern
 from mayhem_udp.store.store import Entry, Store
 from mayhem_udp.transport.connection import Connection
+from mayhem_udp.units import KIB
 from mayhem_udp.wire.messages import (
     NO_DIGEST,
     EntryKind,
@@ -27,6 +28,10 @@ from mayhem_udp.wire.messages import (
 )
 
 ENTRIES_PER_ROUND = 256
+ROUND_BYTES = 64 * KIB
+"""A round is over, too, when its entries are about this large."""
+ENTRY_BYTES = 64
+"""What an entry is made of beside its name."""
 
 
 class Question(Exchange):
@@ -88,13 +93,19 @@ class ListAnswer(Answer):
     def pump(self, *, now_ns: int) -> None:
         """Read a round when the last one is on its way."""
         room = self.connection.queued_message_bytes(self.request) < MESSAGE_WINDOW_BYTES
-        if not self._is_reading and room:
+        if not self._is_reading and room and self.connection.memory.share_bytes > 0:
             self._is_reading = True
-            self.elsewhere(self._read_round, self._say_round)
+            self.elsewhere(self._read_round, self._say_round, holds_bytes=ROUND_BYTES)
         self.wants_pump = False
 
     def _read_round(self) -> list[Entry]:
-        return list(islice(self._entries, ENTRIES_PER_ROUND))
+        entries, left = [], ROUND_BYTES
+        for entry in islice(self._entries, ENTRIES_PER_ROUND):
+            entries.append(entry)
+            left -= ENTRY_BYTES + len(entry.name)
+            if left <= 0:
+                break
+        return entries
 
     def _say_round(self, entries: list[Entry]) -> None:
         self._is_reading = False

@@ -4,7 +4,7 @@ Owns the shape that all verbs share: messages, body, end. Never knows a verb.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import Message, encode
 
 Done = Callable[[Any, BaseException | None], None]
+
+PIECE_BYTES: Final = 512
+"""What a piece of a body that is kept costs beside its bytes, so that crumbs are not free."""
 
 
 class Workers(Protocol):
@@ -35,6 +38,7 @@ class Exchange:
         self.request = request
         self.is_over = False
         self.error: MayhemError | None = None
+        self._held_bytes = 0
         self.wants_pump = False
         """Whether `pump` has something to do without waiting for an event."""
 
@@ -63,10 +67,25 @@ class Exchange:
         """Send a message of this request."""
         self.connection.send_message(self.request, encode(message))
 
-    def elsewhere(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run a blocking job elsewhere and go on with its result; its error ends the request."""
+    def hold(self, count: int) -> None:
+        """So many bytes are kept here because of the peer, until `let_go`, or until the end."""
+        self._held_bytes += count
+        self.connection.memory.take(count)
+
+    def let_go(self, count: int) -> None:
+        """They are not any more."""
+        self._held_bytes -= count
+        self.connection.memory.give(count)
+
+    def elsewhere(self, job: Callable[[], Any], done: Callable[[Any], None], *, holds_bytes: int = 0) -> None:
+        """Run a blocking job elsewhere and go on with its result; its error ends the request.
+
+        `holds_bytes` is what it keeps in memory until it is done, which may well be after the request's end.
+        """
+        memory = self.connection.memory
 
         def back(result: Any, error: BaseException | None) -> None:
+            memory.give(holds_bytes)
             if self.is_over:
                 return
             try:
@@ -77,28 +96,24 @@ class Exchange:
                 self.fail(failure)
 
         self.workers.submit(self, job, back)
+        memory.take(holds_bytes)
 
     def finish(self) -> None:
         """All is said and done."""
         if not self.is_over:
-            self.is_over = True
             self.connection.finish_request(self.request)
-            self.on_end()
+            self._end(None)
 
     def fail(self, error: MayhemError) -> None:
         """End the request, and tell the peer why."""
         if not self.is_over:
-            self.is_over = True
-            self.error = error
             self.connection.reset_request(self.request, error.code, str(error))
-            self.on_end()
+            self._end(error)
 
     def on_reset(self, code: int, reason: str) -> None:
         """The peer has ended the request."""
         if not self.is_over:
-            self.is_over = True
-            self.error = error_of_code(code, reason)
-            self.on_end()
+            self._end(error_of_code(code, reason))
 
     def on_farewell(self, error: MayhemError) -> None:
         """The peer has closed the connection, and says that all went well; as lost, unless that is news."""
@@ -107,6 +122,10 @@ class Exchange:
     def on_lost(self, error: MayhemError) -> None:
         """The connection is gone, and the request with it."""
         if not self.is_over:
-            self.is_over = True
-            self.error = error
-            self.on_end()
+            self._end(error)
+
+    def _end(self, error: MayhemError | None) -> None:
+        self.is_over = True
+        self.error = error
+        self.let_go(self._held_bytes)
+        self.on_end()

@@ -10,7 +10,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, MayhemError, PeerError
-from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
@@ -99,12 +99,14 @@ class GetReceiver(Exchange):
         self.receiver = FileReceiver(self, staging, size=accept.size, done=self._in_place)
         early, self._early = self._early, []
         for offset, data in early:
+            self.let_go(len(data) + PIECE_BYTES)
             self.receiver.on_body(offset, data, now_ns=0)
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes to their place; kept (within the first credit) while the answer is still to come."""
         if self.receiver is None:
             self._early.append((offset, data))
+            self.hold(len(data) + PIECE_BYTES)
         else:
             self.receiver.on_body(offset, data, now_ns=now_ns)
             self.wants_pump = self.receiver.staging.hash_is_behind

@@ -50,6 +50,11 @@ def encode_file(file: SmallFile) -> bytes:
     return b"".join((head, file.sha256, file.name, file.data))
 
 
+def size_in_pack(file: SmallFile) -> int:
+    """How many bytes of a pack a file is."""
+    return HEAD.size + DIGEST_BYTES + len(file.name) + len(file.data)
+
+
 class PackReader:
     """Takes a pack apart; what comes out of order waits (within the body's credit)."""
 
@@ -57,6 +62,16 @@ class PackReader:
         self._bytes = bytearray()
         self._base = 0
         self._received = RangeSet()
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits until it is whole, the room for what is missing included."""
+        return len(self._bytes)
+
+    @property
+    def edge(self) -> int:
+        """Everything below this offset has come."""
+        return self._received.stop_of(self._base)
 
     def put(self, offset: int, data: NDArray[uint8]) -> list[SmallFile]:
         """Take bytes of the body; returns the files that are whole now. Raises `PeerError`."""
@@ -71,7 +86,7 @@ class PackReader:
         used = 0
         while (file := self._next(used, ready)) is not None:
             files.append(file)
-            used += HEAD.size + DIGEST_BYTES + len(file.name) + len(file.data)
+            used += size_in_pack(file)
         if used:
             del self._bytes[:used]
             self._base += used
@@ -105,14 +120,15 @@ class PackSender:
     def pump(self) -> None:
         """Supply one block, if there is room."""
         exchange = self._exchange
-        if self.is_sent or exchange.connection.body_room_bytes(exchange.request) < BLOCK_BYTES // 4:
+        room = exchange.connection.body_room_bytes(exchange.request)
+        if self.is_sent or room < BLOCK_BYTES // 4:
             return
         parts: list[bytes] = []
         size = 0
         for file in self._files:
             parts.append(encode_file(file))
             size += len(parts[-1])
-            if size >= BLOCK_BYTES:
+            if size >= min(BLOCK_BYTES, room):
                 break
         else:
             self.is_sent = True
@@ -138,7 +154,11 @@ Store = Callable[[list[SmallFile]], Sequence[int]]
 
 
 class PackStorer:
-    """Puts the files of a pack in place, a job of many at a time, in order."""
+    """Puts the files of a pack in place, a job of many at a time, in order.
+
+    Files hold up their credit until they are stored, so that a slow disk slows down the sender, and memory
+    is bounded by the window. What there is of a file that is not whole does not: it must be able to end.
+    """
 
     def __init__(
         self, exchange: Exchange, store: Store, *, stored: Callable[[int, Sequence[int]], None]
@@ -146,24 +166,53 @@ class PackStorer:
         self._exchange = exchange
         self._store = store
         self._stored = stored
+        self._reader = PackReader()
         self._queue: list[SmallFile] = []
+        self._queued_bytes = 0
+        self._storing_bytes = 0
+        self._kept_bytes = 0
+        self._consumed = 0
+        self._now_ns = 0
         self._first = 0
         self._is_storing = False
 
-    def take(self, files: list[SmallFile]) -> None:
-        """More files."""
+    def put(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> list[SmallFile]:
+        """Take bytes of the pack; returns the files that are whole now, for `store`."""
+        self._now_ns = now_ns
+        files = self._reader.put(offset, data)
+        self._queued_bytes += sum(map(size_in_pack, files))
+        self._settle()
+        return files
+
+    def store(self, files: list[SmallFile]) -> None:
+        """These are to be put in place."""
         self._queue += files
         self._go_on()
+
+    def _settle(self) -> None:
+        """Say what is held here, and what more may come."""
+        exchange = self._exchange
+        before, self._kept_bytes = self._kept_bytes, self._reader.held_bytes + self._queued_bytes
+        exchange.hold(self._kept_bytes - before)
+        done = self._reader.edge - self._queued_bytes - self._storing_bytes
+        if done > self._consumed:
+            count, self._consumed = done - self._consumed, done
+            exchange.connection.consume_body(exchange.request, count, now_ns=self._now_ns)
 
     def _go_on(self) -> None:
         if self._is_storing or not self._queue:
             return
         batch, self._queue = self._queue[:FILES_PER_JOB], self._queue[FILES_PER_JOB:]
         self._is_storing = True
-        self._exchange.elsewhere(lambda: self._store(batch), self._on_stored)
+        size = self._storing_bytes = sum(map(size_in_pack, batch))
+        self._queued_bytes -= size
+        self._settle()  # the job holds them, whatever becomes of the request
+        self._exchange.elsewhere(lambda: self._store(batch), self._on_stored, holds_bytes=size)
 
     def _on_stored(self, codes: Sequence[int]) -> None:
         self._is_storing = False
+        self._storing_bytes = 0
+        self._settle()
         first, self._first = self._first, self._first + len(codes)
         self._stored(first, codes)
         self._go_on()
@@ -231,19 +280,17 @@ class PutPackReceiver(Exchange):
             raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
         self.count = self._left = ask.count
         self.bytes_done = 0
-        self._reader = PackReader()
         self._storer = PackStorer(self, store, stored=self._report)
         self._unstored = ask.count
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes of the pack."""
-        files = self._reader.put(offset, data)
+        files = self._storer.put(offset, data, now_ns=now_ns)
         if len(files) > self._left:
             raise PeerError("a pack has more files than it said", code=Code.SIZE_MISMATCH)
         self._left -= len(files)
-        self._storer.take(files)
+        self._storer.store(files)
         self.bytes_done += len(data)
-        self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
     def _report(self, first: int, codes: Sequence[int]) -> None:
         self._unstored -= len(codes)
@@ -271,7 +318,6 @@ class GetPackReceiver(Exchange):
         self.count = self._left = len(names)
         self.bytes_done = 0
         self._seen = 0
-        self._reader = PackReader()
         self._storer = PackStorer(self, store, stored=self._report)
         self._on_codes = on_codes
 
@@ -281,14 +327,13 @@ class GetPackReceiver(Exchange):
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes of the pack: the files that were asked for, in that order, and no others."""
-        files = self._reader.put(offset, data)
+        files = self._storer.put(offset, data, now_ns=now_ns)
         names = self._names[self._seen : self._seen + len(files)]
         if tuple(file.name for file in files) != names:
             raise PeerError("a pack has a file that was not asked for", code=Code.SIZE_MISMATCH)
         self._seen += len(files)
-        self._storer.take(files)
+        self._storer.store(files)
         self.bytes_done += len(data)
-        self.connection.consume_body(self.request, len(data), now_ns=now_ns)
 
     def _report(self, first: int, codes: Sequence[int]) -> None:
         self._left -= len(codes)

@@ -39,7 +39,9 @@ def standing_of(exchange: Exchange) -> Standing | None:
             total = exchange.accepted.size if exchange.accepted else SIZE_UNKNOWN
             return Standing("get", exchange.name, done, None if total == SIZE_UNKNOWN else total)
         case GetSender():
-            return Standing("get", str(exchange.name), _acked(exchange, exchange.sender), exchange.sender.size)
+            return Standing(
+                "get", str(exchange.name), _acked(exchange, exchange.sender), exchange.sender.size
+            )
         case EchoClient():
             # Half of the way is out, half is back.
             done = (_acked(exchange, exchange.sender) + exchange.receiver.received_bytes) // 2

@@ -8,7 +8,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, RefusedError
-from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver
 from mayhem_udp.session.rivals import Rivals, Version
 from mayhem_udp.session.sending import FileSender, announced_size
@@ -142,6 +142,7 @@ class PutReceiver(Exchange):
         self.connection.skip_incoming(self.request, have)
         early, self._early = self._early, []
         for offset, data in early:
+            self.let_go(len(data) + PIECE_BYTES)
             self.receiver.on_body(offset, data, now_ns=0)
         waiting, self._waiting = self._waiting, []
         for message in waiting:
@@ -151,6 +152,7 @@ class PutReceiver(Exchange):
         """Bytes to their place; kept (within the first credit) while recovery runs."""
         if self.receiver is None:
             self._early.append((offset, data))
+            self.hold(len(data) + PIECE_BYTES)
         else:
             self.receiver.on_body(offset, data, now_ns=now_ns)
             self.wants_pump = self.receiver.staging.hash_is_behind

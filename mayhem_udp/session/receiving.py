@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
 from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
 from mayhem_udp.rangeset import RangeSet
-from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange
 from mayhem_udp.store.disk import Buffer
 from mayhem_udp.wire.messages import Digests, Repair, Trailer
 
@@ -39,7 +39,9 @@ class Landing(Protocol):
     @property
     def checkpoint_is_due(self) -> bool: ...
     def write(self, offset: int, data: Buffer) -> None: ...
-    def deferred(self, offset: int, data: Buffer) -> Callable[[], None]: ...
+    def deferred(self, offset: int, data: Buffer) -> Callable[[], int | None]:
+        """A job that writes; it gives how many bytes need no memory any more (None: those that it was for)."""
+
     def is_complete(self, size: int) -> bool: ...
     def hash_pump(self, budget_bytes: int) -> bool: ...
     def checkpoint(self) -> None: ...
@@ -95,7 +97,12 @@ class FileReceiver:
         """A slow disk holds up this transfer, and nobody else's; the credit waits for it."""
         job = self.staging.deferred(offset, data.data)
         try:
-            self._exchange.elsewhere(job, lambda _nothing: self._on_written(len(data)))
+            size = len(data)  # the closure must not keep the bytes themselves for longer than the job does
+            self._exchange.elsewhere(
+                job,
+                lambda left: self._on_written(size if left is None else left),
+                holds_bytes=size + PIECE_BYTES,
+            )
         except MayhemError:
             job()  # it must be run, and nobody else does
             raise

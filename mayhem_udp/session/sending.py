@@ -111,7 +111,7 @@ class FileSender:
             self._take(block)
             self._exchange.wants_pump = True
 
-        self._exchange.elsewhere(lambda: self.source.read_blocking(offset, want), back)
+        self._exchange.elsewhere(lambda: self.source.read_blocking(offset, want), back, holds_bytes=want)
 
     def _take(self, block: bytes | memoryview) -> None:
         if len(block) == 0:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
-from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.events import (
     BodyReceived,
@@ -80,7 +80,8 @@ class Session:
         for exchange in list(self.exchanges.values()):
             exchange.on_lost(error)
         self.exchanges.clear()
-        self._early.clear()
+        for request in list(self._early):
+            self._drop_early(request)
 
     def _bid_farewell(self, reason: str) -> None:
         """The peer is content, though its last words to some requests may have been lost."""
@@ -113,14 +114,18 @@ class Session:
 
     def _keep_early(self, event: BodyReceived) -> None:
         """Bytes that overtook their request's first message wait for it; they hold up their own credit."""
-        self._early_bytes += len(event.data)
+        size = len(event.data) + PIECE_BYTES
+        self._early_bytes += size
+        self.connection.memory.take(size)
+        self._early.setdefault(event.request, []).append(event)
         if self._early_bytes > EARLY_BYTES_MAX:
             raise PeerError("bodies came without the requests that they belong to", code=Code.LIMIT_EXCEEDED)
-        self._early.setdefault(event.request, []).append(event)
 
     def _drop_early(self, request: int) -> list[BodyReceived]:
         early = self._early.pop(request, [])
-        self._early_bytes -= sum(len(event.data) for event in early)
+        size = sum(len(event.data) + PIECE_BYTES for event in early)
+        self._early_bytes -= size
+        self.connection.memory.give(size)
         return early
 
     def _on_message(self, request: int, message: Message, *, now_ns: int) -> None:

@@ -1,7 +1,7 @@
 """A download that goes into a stream: standard output, or any binary file object.
 
 Stands in for a `Staging`: bytes are put in order, in memory, and written on as the edge moves; what waits
-is bounded by the credit that the sender has. There is no going back in a stream: it cannot be resumed and
+is bounded by the credit that the sender has, which is given back as bytes leave. There is no going back in a stream: it cannot be resumed and
 not be repaired, and what was written of a transfer that fails was written.
 """
 
@@ -58,13 +58,18 @@ class Outflow:
             self.received_bytes = self._edge
         self._here.drop_below(self._edge)
 
-    def deferred(self, offset: int, data: Buffer) -> Callable[[], None]:
-        """The same as a job for a worker; the jobs run in the order in which they were made."""
+    def deferred(self, offset: int, data: Buffer) -> Callable[[], int]:
+        """The same as a job for a worker; the jobs run in the order in which they were made.
+
+        Each gives how many bytes have left with it: what came before its turn still waits in memory.
+        """
         self._jobs += 1
 
-        def job() -> None:
+        def job() -> int:
+            before = self._edge
             try:
                 self.write(offset, data)
+                return self._edge - before
             finally:
                 self._jobs_done += 1
 

@@ -22,6 +22,7 @@ from mayhem_udp.transport.events import Connected, Event
 from mayhem_udp.transport.handshake import NO_TOKEN, HandshakeStream
 from mayhem_udp.transport.inbound import Inbound
 from mayhem_udp.transport.making import make_core, parameters_of
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.migration import move_to, on_other_address
 from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.outbound import Outbound
@@ -90,6 +91,7 @@ class Connection:
             connection_id=connection_id,
             settings=settings,
             handshake=HandshakeStream(parameters, token=token),
+            memory=None,
             entropy=entropy,
             mtu_hint_bytes=mtu_hint_bytes,
             now_ns=now_ns,
@@ -108,14 +110,19 @@ class Connection:
         visit_token: bytes,
         now_ns: int,
         mtu_hint_bytes: int = 0,
+        memory: Memory | None = None,
     ) -> "Connection":
-        """The server's end for a client whose address is proved; `visit_token` is for its next visit."""
+        """The server's end for a client whose address is proved; `visit_token` is for its next visit.
+
+        `memory` is its account; without one, it shares with nobody.
+        """
         core = make_core(
             Side.SERVER,
             address,
             connection_id=connection_id,
             settings=settings,
             handshake=HandshakeStream(parameters_of(settings, reset_token=reset_token)),
+            memory=memory,
             entropy=entropy,
             mtu_hint_bytes=mtu_hint_bytes,
             now_ns=now_ns,
@@ -162,6 +169,11 @@ class Connection:
         return self._core.recovery.ledger.in_flight_bytes
 
     @property
+    def memory(self) -> Memory:
+        """The account of what is held for the peer, for those who hold some of it elsewhere."""
+        return self._core.memory
+
+    @property
     def has_unsettled(self) -> bool:
         """Whether a request is open, or the peer is not known to have all that was said in one."""
         return bool(self._core.requests.open)
@@ -179,16 +191,19 @@ class Connection:
         """How many more bytes of the request's body the send buffer takes now.
 
         None while less than a quarter of it is free, so that blocks are large: each costs a read, a hash
-        and a batch that is not full.
+        and a batch that is not full. One body alone has all of the buffer; each of several as much as all
+        of them leave free of two.
         """
-        found = self._core.requests.open.get(request)
+        core = self._core
+        found = core.requests.open.get(request)
         if found is None:
             return 0
         buffered = found.body_sent.buffered_bytes if found.body_sent else 0
-        wanted = max(WINDOWS_BUFFERED * self._core.path.controller.window_bytes, SEND_BUFFER_MIN_BYTES)
-        wanted = min(wanted, self._core.settings.send_buffer_max_bytes)
-        room = wanted - buffered
-        return room if room * REFILL_SHARE >= wanted else 0
+        others = core.requests.supplied.used_bytes - buffered
+        alone = min(WINDOWS_BUFFERED * core.path.controller.window_bytes, core.settings.send_buffer_max_bytes)
+        wanted = max(alone - others // 2, SEND_BUFFER_MIN_BYTES)
+        room = min(wanted - buffered, core.memory.share_bytes)
+        return room if room > 0 and room * REFILL_SHARE >= min(wanted, buffered + room) else 0
 
     def body_acked_bytes(self, request: int) -> int:
         """How many bytes of the request's body the peer has."""
@@ -359,6 +374,7 @@ class Connection:
         if len(core.recovery.ledger.flight) > FLIGHT_RUNS_REFUSED:
             self.close(Code.LIMIT_EXCEEDED, "too much is asked for and not acknowledged", now_ns=now_ns)
             return
+        core.count_overhead()
         self._deadlines.set_loss_timer()
         self._deadlines.on_heard(now_ns=now_ns)
 

@@ -10,6 +10,7 @@ from mayhem_udp.limits import DATAGRAM_MIN_BYTES
 from mayhem_udp.transport.acks import AckTracker
 from mayhem_udp.transport.events import Event
 from mayhem_udp.transport.handshake import HandshakeStream
+from mayhem_udp.transport.memory import CONNECTION_BYTES, REQUEST_BYTES, RUN_BYTES, Memory
 from mayhem_udp.transport.path import Path, PathCheck
 from mayhem_udp.transport.recovery import Recovery
 from mayhem_udp.transport.settings import TransportSettings
@@ -37,6 +38,7 @@ class Core:
         "entropy",
         "events",
         "handshake",
+        "memory",
         "mtu_hint_bytes",
         "path",
         "recovery",
@@ -56,6 +58,7 @@ class Core:
         path: Path,
         settings: TransportSettings,
         handshake: HandshakeStream,
+        memory: Memory,
         entropy: Entropy,
         mtu_hint_bytes: int,
     ) -> None:
@@ -67,6 +70,7 @@ class Core:
         self.state = State.OPENING
         self.path = path
         self.handshake = handshake
+        self.memory = memory
         self.recovery = Recovery(ack_delay_max_ns=settings.ack_delay_max_ns)
         self.acks = AckTracker(delay_ns=settings.ack_delay_max_ns)
         self.requests = RequestTable(
@@ -74,13 +78,21 @@ class Core:
             open_max=settings.requests_max,
             window_bytes=settings.body_window_initial_bytes,
             window_max_bytes=settings.body_window_max_bytes,
+            promise_bytes=settings.body_promise_bytes,
+            memory=memory,
         )
+        self.count_overhead()
         self.timers = Timers()
         self.stats = ConnectionStats()
         self.events: deque[Event] = deque()
         self.control: deque[Frame] = deque()
         """Frames that are to be sent, and sent again if lost."""
         self.challenge: PathCheck | None = None
+
+    def count_overhead(self) -> None:
+        """Say what this connection costs beside the bytes that it holds."""
+        entries = len(self.requests.open) * REQUEST_BYTES + len(self.recovery.ledger.flight) * RUN_BYTES
+        self.memory.set_overhead(CONNECTION_BYTES + entries)
 
     @property
     def peer(self) -> Parameters | None:

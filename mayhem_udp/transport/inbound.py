@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final
 
 from mayhem_udp.errors import Code, PeerError
-from mayhem_udp.limits import PATH_ANSWERS_MAX
+from mayhem_udp.limits import MEMORY_FLOOR_BYTES, PATH_ANSWERS_MAX
 from mayhem_udp.transport import unpacking
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.events import BodyReceived, MessageReceived, RequestReset, TokenReceived
@@ -76,6 +76,9 @@ class Inbound:
 
     def _handle_data(self, opened: Opened, *, now_ns: int) -> None:
         acks = self._core.acks
+        if self._core.memory.left_bytes <= 0:  # as if a buffer on the way had been full: it comes again
+            self._core.stats.no_room_dropped += opened.count
+            return
         gap = 0
         chunk = opened.segment_bytes - DATA_OVERHEAD_BYTES
         for run in unpacking.data_runs(opened):
@@ -181,9 +184,17 @@ class Inbound:
         receive = request.messages_received
         for payload in receive.put(frame.offset, frame.data):
             core.events.append(MessageReceived(request.number, payload))
+        if receive.held_bytes and core.memory.left_bytes <= 0:
+            self._check_messages()
         limit = receive.new_credit()
         if limit is not None:
             core.control.append(MaxStream(frame.stream_id, limit))
+
+    def _check_messages(self) -> None:
+        """Memory is used up, and this peer's messages are not whole: it may be that it never ends them."""
+        waiting = sum(each.messages_received.held_bytes for each in self._core.requests.open.values())
+        if waiting > MEMORY_FLOOR_BYTES:
+            raise PeerError("too many messages are not whole", code=Code.OUT_OF_MEMORY_BUDGET)
 
     def _take_credit(self, stream_id: int, limit: int) -> None:
         core = self._core

@@ -14,6 +14,7 @@ from mayhem_udp.limits import AMPLIFICATION_FACTOR, HELLO_MIN_BYTES
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.core import Entropy
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch, Transmit
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.opening import Opened, open_batch
 from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.state import State
@@ -32,11 +33,12 @@ RESETS_PER_SECOND_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """How many may come in: in all, from one address, and how fast."""
+    """How many may come in: in all, from one address, how fast, and what they may hold together."""
 
     connections_max: int
     connections_per_address_max: int
     new_connections_per_second_max: int
+    memory_max_bytes: int
 
 
 @dataclass(slots=True)
@@ -86,7 +88,9 @@ class Listener:
         self.stats = ListenerStats()
         self.settings = settings
         """Those of new connections."""
-        self.limits = limits
+        self.memory = Memory(limits.memory_max_bytes)
+        """The account of all connections together."""
+        self._limits = limits
         self._mint = mint
         self._entropy = entropy
         self._per_host: Counter[str] = Counter()
@@ -121,6 +125,18 @@ class Listener:
             touched[number] = connection
         return list(touched.values())
 
+    @property
+    def limits(self) -> AdmissionLimits:
+        """The limits on connections; others may be set at any time, and hold at once."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: AdmissionLimits) -> None:
+        if limits.new_connections_per_second_max != self._limits.new_connections_per_second_max:
+            self._admissions = RateGate(per_second=limits.new_connections_per_second_max)
+        self._limits = limits
+        self.memory.max_bytes = limits.memory_max_bytes
+
     def poll_transmit(self) -> Transmit | None:
         """The next stateless answer, or None."""
         return self._answers.popleft() if self._answers else None
@@ -130,6 +146,7 @@ class Listener:
         number = connection.connection_id
         if self.connections.pop(number, None) is None:
             return
+        connection.memory.set_overhead(0)
         host = self._hosts.pop(number)
         self._per_host[host] -= 1
         if self._per_host[host] <= 0:
@@ -185,6 +202,10 @@ class Listener:
             return Close(Code.TOO_MANY_CONNECTIONS, b"the server has as many connections as it takes")
         if self._per_host[address.host] >= limits.connections_per_address_max:
             return Close(Code.TOO_MANY_CONNECTIONS, b"too many connections from this address")
+        if self.memory.left_bytes <= 0:
+            return Close(
+                Code.OUT_OF_MEMORY_BUDGET, b"the server has no memory to spare for another connection"
+            )
         if not self._admissions.passes(now_ns=now_ns):
             return Close(Code.RATE_LIMITED, b"too many new connections at once")
         return None
@@ -198,6 +219,7 @@ class Listener:
             entropy=self._entropy,
             reset_token=self._mint.reset_token(number),
             visit_token=self._mint.make(TokenKind.VISIT, opened.address, unix_s=unix_s),
+            memory=Memory(self.settings.memory_max_bytes, parent=self.memory),
             now_ns=now_ns,
         )
         self.connections[number] = connection

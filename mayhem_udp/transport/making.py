@@ -6,6 +6,7 @@ Owns the translation from settings to what the peer is told in the handshake. Ne
 from mayhem_udp.transport.core import Core, Entropy
 from mayhem_udp.transport.datagrams import Address
 from mayhem_udp.transport.handshake import HandshakeStream
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.path import Path
 from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.streams.numbers import Side
@@ -20,11 +21,12 @@ def make_core(
     connection_id: int,
     settings: TransportSettings,
     handshake: HandshakeStream,
+    memory: Memory | None,
     entropy: Entropy,
     mtu_hint_bytes: int,
     now_ns: int,
 ) -> Core:
-    """What the parts of a new connection share."""
+    """What the parts of a new connection share; without `memory`, its account is its own."""
     ceiling = min(settings.datagram_max_bytes, mtu_hint_bytes or settings.datagram_max_bytes)
     return Core(
         side,
@@ -32,6 +34,7 @@ def make_core(
         path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
         settings=settings,
         handshake=handshake,
+        memory=memory or Memory(settings.memory_max_bytes),
         entropy=entropy,
         mtu_hint_bytes=mtu_hint_bytes,
     )
@@ -44,7 +47,7 @@ def parameters_of(settings: TransportSettings, *, reset_token: bytes) -> Paramet
         datagram_max_bytes=settings.datagram_max_bytes,
         chunk_bytes=settings.chunk_bytes,
         ack_delay_max_us=settings.ack_delay_max_ns // US,
-        body_window_bytes=settings.body_window_initial_bytes,
+        body_window_bytes=settings.body_promise_bytes,
         requests_max=settings.requests_max,
         reset_token=reset_token,
         agent=settings.agent,

@@ -24,8 +24,10 @@ class TransportSettings:
     body_window_initial_bytes: int
     body_window_max_bytes: int
     send_buffer_max_bytes: int
+    memory_max_bytes: int
+    """What one connection may hold for its peer."""
     requests_max: int
-    """Requests that the peer may have open at once."""
+    """Requests that may be open at once: those of the peer, or a client's own."""
     controller: str
     rate_cap_bps: int
     """No faster than this; 0: no cap."""
@@ -37,3 +39,10 @@ class TransportSettings:
         assert limits.DATAGRAM_MIN_BYTES <= self.datagram_max_bytes <= limits.DATAGRAM_MAX_BYTES
         assert self.body_window_initial_bytes <= self.body_window_max_bytes
         assert 0 < self.requests_max <= limits.OPEN_REQUESTS_MAX
+        assert self.requests_max * limits.EARLY_BODY_BYTES <= self.memory_max_bytes, "promises are kept"
+
+    @property
+    def body_promise_bytes(self) -> int:
+        """What every body may send at once: all that may be open have it, in half of the memory."""
+        fair = self.memory_max_bytes // 2 // self.requests_max
+        return min(self.body_window_initial_bytes, max(fair, limits.EARLY_BODY_BYTES))

@@ -24,6 +24,8 @@ class ConnectionStats:
     ack_bytes_sent: int = 0
     corrupt_dropped: int = 0
     duplicate_dropped: int = 0
+    no_room_dropped: int = 0
+    """Intact, but there was no memory for them; the peer sends them again."""
     probes_sent: int = 0
     peer_corrupt: int = 0
     """Datagrams of ours that arrived damaged, by the peer's count."""

@@ -8,7 +8,6 @@ from mayhem_udp.errors import Code, PeerError, RefusedError
 from mayhem_udp.limits import EARLY_BODY_BYTES
 from mayhem_udp.session.exchange import Exchange
 from mayhem_udp.session.session import EARLY_BYTES_MAX
-from mayhem_udp.units import MIB
 from mayhem_udp.wire.messages import Get, PingRequest, Put, Remove, Result, Stat
 
 FINGERPRINT = b"sixteen bytes..."
@@ -39,10 +38,10 @@ def test_a_body_without_a_request_waits_for_it(sessions):
 
 
 def test_bodies_without_requests_cost_a_connection_once_they_are_too_many(tmp_path):
-    pair = SessionPair(tmp_path, server={"body_window_initial_bytes": MIB})
+    pair = SessionPair(tmp_path, server={"requests_max": 512})
     bare = pair.use_bare_client()
-    for _ in range(EARLY_BYTES_MAX // MIB + 1):
-        bare.send(bare.open_request(), 0, bytes(MIB))
+    for _ in range(EARLY_BYTES_MAX // EARLY_BODY_BYTES + 1):
+        bare.send(bare.open_request(), 0, bytes(EARLY_BODY_BYTES))
     pair.run(seconds=20)
     assert bare.closed_code == Code.LIMIT_EXCEEDED
     assert pair.server.sessions == {}

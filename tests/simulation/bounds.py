@@ -29,6 +29,10 @@ def check_connection(connection):
     assert len(core.requests.open) <= core.settings.requests_max + 1, "open requests"
     for request in core.requests.open.values():
         _check_request(request, core.settings)
+    sent = [each.body_sent.buffered_bytes for each in core.requests.open.values() if each.body_sent]
+    assert core.requests.supplied.used_bytes == sum(sent), "the account of what is to be sent"
+    assert core.memory.used_bytes >= sum(sent), "the account of the connection"
+    assert core.memory.used_bytes <= core.memory.max_bytes + BLOCK_BYTES, "memory of the connection"
 
 
 def _check_request(request, settings):

@@ -307,6 +307,10 @@ class Life:
         self._check_leftovers()
 
     def _check_leftovers(self):
+        for side in (self.server, self.client):
+            side.workers.run()
+        assert self.server.listener.memory.used_bytes == 0, "memory that was held is not given back"
+        assert self.client.connection.memory.used_bytes == 0, "memory that was held is not given back"
         for side, folder in ((self.server, self.root), (self.client, self.folder)):
             assert side.store.quota.open_files == 0, "files are still open"
             side.workers.run()

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.opening import open_batch
 from mayhem_udp.transport.packing import Load, pack_data
 from mayhem_udp.transport.streams.bodies import BodySend, Piece
 from mayhem_udp.transport.unpacking import data_runs, new_parts, part, payload
+from mayhem_udp.units import MIB
 from mayhem_udp.wire.codec import decode_header, encode_datagram
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
 from mayhem_udp.wire.layout import DATA_HEAD, DATA_OVERHEAD_BYTES, HEADER_BYTES, SEAL_BYTES
@@ -30,6 +32,10 @@ LOADS = st.tuples(
 )
 
 
+def body_of(stream):
+    return BodySend(stream << 2 | 2, limit=0, memory=Memory(MIB))
+
+
 def loads_of(chunk, shapes, tail):
     """Pieces of whole datagrams; the last one may end in a shorter one."""
     loads = []
@@ -38,7 +44,7 @@ def loads_of(chunk, shapes, tail):
         if index == len(shapes) - 1 and tail % chunk:
             size = size - chunk + tail % chunk
         data = np.random.default_rng(index).integers(0, 256, size, dtype=np.uint8)
-        loads.append(Load(BodySend(stream << 2 | 2, limit=0), Piece(offset, size, data, False), datagrams))
+        loads.append(Load(body_of(stream), Piece(offset, size, data, False), datagrams))
     return loads
 
 

@@ -7,12 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mayhem_udp.errors import Code, PeerError
-from mayhem_udp.transport.flow import ReceiveWindow
+from mayhem_udp.transport.flow import CreditPool, ReceiveWindow
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.streams.bodies import BodyReceive, BodySend, as_block
+from mayhem_udp.units import MIB
 
 
 def receiver(window=1_000):
-    return BodyReceive(ReceiveWindow(initial_bytes=window, max_bytes=window))
+    memory = Memory(MIB)
+    pool = CreditPool(memory, promised_bytes=window)
+    flow = ReceiveWindow(initial_bytes=window, max_bytes=window, promise_bytes=window, pool=pool)
+    return BodyReceive(flow, memory=memory)
 
 
 def block_of(start, size):
@@ -24,7 +29,7 @@ class ABodyOnItsWay(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.body = BodySend(2, limit=200)
+        self.body = BodySend(2, limit=200, memory=Memory(MIB))
         self.supplied = 0
         self.skipped = set()
         self.under_way = []
@@ -121,7 +126,7 @@ def test_past_the_credit_is_an_error_of_the_peers():
 
 
 def test_blocks_that_do_not_come_in_order_are_our_own_mistake():
-    body = BodySend(2, limit=100)
+    body = BodySend(2, limit=100, memory=Memory(MIB))
     body.supply(50, block_of(50, 10))
     with pytest.raises(AssertionError):
         body.supply(0, block_of(0, 10))

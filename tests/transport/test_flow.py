@@ -3,14 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayhem_udp.transport.flow import ReceiveWindow
-from mayhem_udp.units import MS, SECOND
+from mayhem_udp.transport.flow import CreditPool, ReceiveWindow
+from mayhem_udp.transport.memory import Memory
+from mayhem_udp.units import MIB, MS, SECOND
 
 RTT_NS = 50 * MS
 
 
 def window(initial=1_000, largest=16_000):
-    return ReceiveWindow(initial_bytes=initial, max_bytes=largest)
+    pool = CreditPool(Memory(MIB), promised_bytes=initial)
+    return ReceiveWindow(initial_bytes=initial, max_bytes=largest, promise_bytes=initial, pool=pool)
 
 
 def test_no_credit_while_half_of_the_window_is_unused():

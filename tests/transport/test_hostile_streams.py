@@ -51,7 +51,7 @@ def message(payload):
 
 
 def test_a_body_past_its_credit_is_cut_off(server):
-    window = server.engine._core.settings.body_window_initial_bytes
+    window = server.engine._core.settings.body_promise_bytes
     server.say_data(BODY, window - 5, b"12345")
     assert server.closed is None, "up to the last byte of credit is right"
     server.say_data(BODY, window - 4, b"12345")
@@ -191,7 +191,7 @@ def test_resetting_every_request_costs_one_range(server):
 
 
 def test_a_body_in_crumbs_is_cut_off_before_its_ranges_fill_the_memory():
-    server = ByHand(Side.SERVER)
+    server = ByHand(Side.SERVER, requests_max=32)
     for at in range(0, 2 * BODY_RANGES_MAX + 4, 2):
         server.say_data(BODY, at, b"x")
         server.events.clear() if server.closed is None else None

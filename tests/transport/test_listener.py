@@ -20,7 +20,7 @@ from mayhem_udp.transport.listener import (
     RateGate,
 )
 from mayhem_udp.transport.tokens import TokenKind, TokenMint
-from mayhem_udp.units import HOUR, KIB, MS, SECOND
+from mayhem_udp.units import HOUR, KIB, MIB, MS, SECOND
 from mayhem_udp.wire.codec import (
     decode_frames,
     decode_header,
@@ -218,7 +218,7 @@ def refused(answers):
 
 
 def test_no_more_come_in_than_allowed_in_all():
-    listener = listening(AdmissionLimits(2, 10, 100))
+    listener = listening(AdmissionLimits(2, 10, 100, MIB))
     for number in (1, 2):
         assert len(give(listener, hello(number, token=retry()))[0]) == 1
     assert refused(give(listener, hello(3, token=retry()))[1]) == Code.TOO_MANY_CONNECTIONS
@@ -227,7 +227,7 @@ def test_no_more_come_in_than_allowed_in_all():
 
 
 def test_no_more_come_in_from_one_address_than_allowed():
-    listener = listening(AdmissionLimits(10, 1, 100))
+    listener = listening(AdmissionLimits(10, 1, 100, MIB))
     give(listener, hello(1, token=retry()))
     assert refused(give(listener, hello(2, token=retry()))[1]) == Code.TOO_MANY_CONNECTIONS
     other = Address("192.0.2.99", 1)
@@ -235,7 +235,7 @@ def test_no_more_come_in_from_one_address_than_allowed():
 
 
 def test_no_more_come_in_at_once_than_allowed():
-    listener = listening(AdmissionLimits(10, 10, 1))
+    listener = listening(AdmissionLimits(10, 10, 1, MIB))
     give(listener, hello(1, token=retry()), now_ns=SECOND)
     late = hello(2, token=retry())
     assert refused(give(listener, late, now_ns=SECOND + 500 * MS)[1]) == Code.RATE_LIMITED
@@ -249,7 +249,7 @@ def test_a_server_that_closes_refuses_everybody_new():
 
 
 def test_a_refused_client_hears_why():
-    pair = Pair(admission=AdmissionLimits(1, 1, 100))
+    pair = Pair(admission=AdmissionLimits(1, 1, 100, MIB))
     pair.server.listener.is_closing = True
     pair.run(seconds=1)
     assert pair.client.closed.code == Code.SHUTTING_DOWN

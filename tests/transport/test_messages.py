@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import MESSAGE_MAX_BYTES, MESSAGE_WINDOW_BYTES
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.streams.messages import LENGTH_BYTES, MessageReceive, MessageSend
+from mayhem_udp.units import MIB
 
 MESSAGES = st.lists(st.binary(max_size=60), max_size=12)
 
@@ -20,7 +22,7 @@ def pieces_of(send, max_bytes):
 
 @given(MESSAGES, st.integers(1, 50), st.randoms(use_true_random=False))
 def test_messages_arrive_in_order_whatever_the_order_of_their_pieces(messages, max_bytes, random):
-    send, receive = MessageSend(), MessageReceive()
+    send, receive = MessageSend(Memory(MIB)), MessageReceive(Memory(MIB))
     for message in messages:
         send.append(message)
     pieces = pieces_of(send, max_bytes)
@@ -34,7 +36,7 @@ def test_messages_arrive_in_order_whatever_the_order_of_their_pieces(messages, m
 
 @given(MESSAGES, st.integers(1, 50), st.randoms(use_true_random=False))
 def test_what_is_lost_is_sent_again_until_it_is_acknowledged(messages, max_bytes, random):
-    send, receive, got = MessageSend(), MessageReceive(), []
+    send, receive, got = MessageSend(Memory(MIB)), MessageReceive(Memory(MIB)), []
     for message in messages:
         send.append(message)
     losses = 20
@@ -52,7 +54,7 @@ def test_what_is_lost_is_sent_again_until_it_is_acknowledged(messages, max_bytes
 
 
 def test_no_more_is_sent_than_the_credit():
-    send = MessageSend()
+    send = MessageSend(Memory(MIB))
     for _ in range(MESSAGE_WINDOW_BYTES // MESSAGE_MAX_BYTES + 1):
         send.append(bytes(MESSAGE_MAX_BYTES))
     sent = sum(len(data) for _, data in pieces_of(send, 1_000))
@@ -63,7 +65,7 @@ def test_no_more_is_sent_than_the_credit():
 
 
 def test_credit_comes_when_half_of_the_window_is_used_up():
-    receive = MessageReceive()
+    receive = MessageReceive(Memory(MIB))
     size = MESSAGE_MAX_BYTES
     offset = 0
     while receive.new_credit() is None:
@@ -74,7 +76,7 @@ def test_credit_comes_when_half_of_the_window_is_used_up():
 
 
 def test_a_part_of_a_message_that_is_lost_twice_is_sent_once_more():
-    send = MessageSend()
+    send = MessageSend(Memory(MIB))
     send.append(b"0123456789")
     offset, data = send.take(100)
     send.on_lost(offset, offset + len(data))
@@ -84,7 +86,7 @@ def test_a_part_of_a_message_that_is_lost_twice_is_sent_once_more():
 
 
 def test_what_arrived_after_all_is_not_sent_again():
-    send = MessageSend()
+    send = MessageSend(Memory(MIB))
     send.append(b"0123456789")
     offset, data = send.take(100)
     send.on_lost(offset, offset + len(data))
@@ -93,7 +95,7 @@ def test_what_arrived_after_all_is_not_sent_again():
 
 
 def test_the_receivers_memory_is_its_window():
-    receive = MessageReceive()
+    receive = MessageReceive(Memory(MIB))
     receive.put(MESSAGE_WINDOW_BYTES - 1, b"x")
     assert len(receive._bytes) == MESSAGE_WINDOW_BYTES
     with pytest.raises(PeerError) as caught:
@@ -103,12 +105,12 @@ def test_the_receivers_memory_is_its_window():
 
 def test_a_length_over_the_limit_is_refused_before_the_message_comes():
     with pytest.raises(PeerError) as caught:
-        MessageReceive().put(0, (MESSAGE_MAX_BYTES + 1).to_bytes(LENGTH_BYTES))
+        MessageReceive(Memory(MIB)).put(0, (MESSAGE_MAX_BYTES + 1).to_bytes(LENGTH_BYTES))
     assert caught.value.code == Code.LIMIT_EXCEEDED
 
 
 def test_the_longest_message_gets_through():
-    send, receive = MessageSend(), MessageReceive()
+    send, receive = MessageSend(Memory(MIB)), MessageReceive(Memory(MIB))
     send.append(bytes(MESSAGE_MAX_BYTES))
     got = []
     for offset, data in pieces_of(send, 1_400):
@@ -118,4 +120,4 @@ def test_the_longest_message_gets_through():
 
 def test_a_longer_one_is_our_own_mistake():
     with pytest.raises(AssertionError):
-        MessageSend().append(bytes(MESSAGE_MAX_BYTES + 1))
+        MessageSend(Memory(MIB)).append(bytes(MESSAGE_MAX_BYTES + 1))

@@ -82,7 +82,8 @@ def test_a_tail_is_not_acknowledged_late(pair):
 
 
 def test_one_loss_costs_one_retransmission_within_two_round_trips():
-    pair = Pair("delay=10ms", client={"controller": "fixed", "rate_fixed_bps": 200_000_000})
+    quick = {"controller": "fixed", "rate_fixed_bps": 200_000_000}
+    pair = Pair("delay=10ms", client=quick, server={"requests_max": 32})  # few bodies have more credit
     settle(pair)
     reroute(pair, f"delay=10ms,{gone(pair, after_ns=2 * MS, length_ns=MS, way='out.')}")
     request, data = sent_body(pair, 200_000)

@@ -6,12 +6,21 @@ from hypothesis import strategies as st
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import EARLY_BODY_BYTES, EARLY_REQUESTS, REQUESTS_MAX
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.streams.numbers import Kind, Side, kind_of, request_of, sender_of, stream_id
 from mayhem_udp.transport.streams.table import RequestTable
+from mayhem_udp.units import MIB
 
 
 def table(side, *, open_max=10):
-    return RequestTable(side, open_max=open_max, window_bytes=1_000, window_max_bytes=8_000)
+    return RequestTable(
+        side,
+        open_max=open_max,
+        window_bytes=1_000,
+        window_max_bytes=8_000,
+        promise_bytes=1_000,
+        memory=Memory(MIB),
+    )
 
 
 @given(st.integers(0, REQUESTS_MAX - 1), st.sampled_from(Kind), st.sampled_from(Side))

@@ -45,7 +45,7 @@ def test_a_body_late_in_the_day_does_not_wait_for_a_long_one():
 
 
 def test_a_peer_that_stops_reading_is_held_by_its_window():
-    window = {"body_window_initial_bytes": 256 * KIB, "body_window_max_bytes": 1 * MIB}
+    window = {"body_window_initial_bytes": 256 * KIB, "body_window_max_bytes": 1 * MIB, "requests_max": 64}
     pair = Pair("delay=10ms", server=window)
     pair.open()
     pair.run(seconds=0.1)

@@ -11,7 +11,9 @@ from mayhem_udp.cli.render.explained import Found, as_text, as_value
 from mayhem_udp.cli.surroundings import Surroundings
 from mayhem_udp.errors import PeerError
 from mayhem_udp.limits import TOKEN_MAX_BYTES
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.streams.messages import LENGTH_BYTES, MessageReceive
+from mayhem_udp.units import MIB
 from mayhem_udp.wire import codec, declarations, layout, messages
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.declarations import DatagramType
@@ -74,7 +76,7 @@ def _check_frames(body):
             case Handshake(offset=0, data=data):
                 codec.decode_handshake(data)
             case Stream(offset=0, data=data):
-                for payload in MessageReceive().put(0, data):
+                for payload in MessageReceive(Memory(MIB)).put(0, data):
                     messages.decode(payload)
 
 

@@ -12,11 +12,13 @@ from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.transport.acks import AckTracker
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.opening import open_batch
 from mayhem_udp.transport.packing import Load, pack_data
 from mayhem_udp.transport.streams.bodies import BodySend, Piece
 from mayhem_udp.transport.streams.numbers import Kind, Side, request_of, stream_id
 from mayhem_udp.transport.unpacking import data_runs, payload
+from mayhem_udp.units import MIB
 from mayhem_udp.wire import codec, declarations, messages
 from mayhem_udp.wire.ack_ranges import pairs_of_ranges, ranges_of_ack
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
@@ -59,7 +61,7 @@ def test_a_batch_of_data_crosses_the_boundary_of_numbers_and_offsets(number):
         offset = max(number - 5 * chunk, 0)
         first = number - 5
         data = np.arange(10 * chunk - 3, dtype=np.uint64).astype(np.uint8)
-        body = BodySend(stream_id(1, Kind.BODY, Side.CLIENT), limit=1 << 62)
+        body = BodySend(stream_id(1, Kind.BODY, Side.CLIENT), limit=1 << 62, memory=Memory(MIB))
         batch = pack_data(
             [Load(body, Piece(offset, len(data), data, False), 10)],
             chunk_bytes=chunk,

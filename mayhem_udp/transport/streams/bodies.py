@@ -6,7 +6,7 @@ Never reads or writes a file, never knows how large it is.
 """
 
 from bisect import bisect_right
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy import uint8
@@ -16,6 +16,10 @@ from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import BODY_RANGES_MAX
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.transport.flow import ReceiveWindow
+from mayhem_udp.transport.memory import Memory
+
+RANGE_BYTES: Final = 200
+"""What one more hole in a body costs, here and with those who put the bytes in their place."""
 
 
 class Piece(NamedTuple):
@@ -35,13 +39,15 @@ class BodySend:
         "_block_starts",
         "_blocks",
         "_lost",
+        "_memory",
         "_next",
         "buffered_bytes",
         "limit",
         "stream_id",
     )
 
-    def __init__(self, stream_id: int, *, limit: int) -> None:
+    def __init__(self, stream_id: int, *, limit: int, memory: Memory) -> None:
+        self._memory = memory
         self.stream_id = stream_id
         self.limit = limit
         self.buffered_bytes = 0
@@ -57,6 +63,7 @@ class BodySend:
         self._blocks.append(block)
         self._block_starts.append(offset)
         self.buffered_bytes += len(block)
+        self._memory.take(len(block))
 
     def skip(self, start: int, stop: int) -> None:
         """The peer has `[start, stop)` already."""
@@ -110,6 +117,7 @@ class BodySend:
             size = len(self._blocks[index])
             if self._acked.covers(starts[index], starts[index] + size):
                 self.buffered_bytes -= size
+                self._memory.give(size)
                 del starts[index], self._blocks[index]
             else:
                 index += 1
@@ -118,6 +126,14 @@ class BodySend:
         """Queue these bytes again, less what is acknowledged otherwise."""
         for start, stop in list(self._acked.holes(offset, offset + length)):
             self._lost.add(start, stop)
+
+    def let_go(self) -> None:
+        """The request has ended: nothing of it is sent any more."""
+        self._memory.give(self.buffered_bytes)
+        self.buffered_bytes = 0
+        self._blocks.clear()
+        self._block_starts.clear()
+        self._lost = RangeSet()
 
     def _block_of(self, offset: int) -> int | None:
         index = bisect_right(self._block_starts, offset) - 1
@@ -137,11 +153,14 @@ class BodySend:
 class BodyReceive:
     """Which bytes of a body are here, and how much more may come."""
 
-    __slots__ = ("received", "window")
+    __slots__ = ("_memory", "_ranges", "received", "window")
 
-    def __init__(self, window: ReceiveWindow) -> None:
+    def __init__(self, window: ReceiveWindow, *, memory: Memory) -> None:
         self.received = RangeSet()
         self.window = window
+        self._memory = memory
+        self._ranges = 1
+        """How many were counted; the first is part of what a request costs anyway."""
 
     def put(self, offset: int, data: NDArray[uint8]) -> list[tuple[int, NDArray[uint8]]]:
         """Take bytes; returns those that are new, with their offsets. Raises `PeerError`."""
@@ -157,7 +176,16 @@ class BodyReceive:
         self.received.add(offset, stop)
         if len(self.received) > BODY_RANGES_MAX:
             raise PeerError("a body came in too many pieces", code=Code.LIMIT_EXCEEDED)
+        if len(self.received) != self._ranges:
+            self._memory.take((len(self.received) - self._ranges) * RANGE_BYTES)
+            self._ranges = len(self.received)
         return new
+
+    def let_go(self) -> None:
+        """The request has ended."""
+        self._memory.give((self._ranges - 1) * RANGE_BYTES)
+        self._ranges = 1
+        self.window.close()
 
 
 def as_block(data: bytes | bytearray | memoryview | NDArray[uint8]) -> NDArray[uint8]:

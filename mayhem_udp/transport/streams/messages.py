@@ -9,6 +9,7 @@ from typing import Final
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import MESSAGE_MAX_BYTES, MESSAGE_WINDOW_BYTES
 from mayhem_udp.rangeset import RangeSet
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.wire.layout import MESSAGE_HEAD
 
 LENGTH_BYTES: Final = MESSAGE_HEAD.size
@@ -17,9 +18,10 @@ LENGTH_BYTES: Final = MESSAGE_HEAD.size
 class MessageSend:
     """What is to be sent of a message stream, and sent again."""
 
-    __slots__ = ("_acked", "_base", "_bytes", "_lost", "_next", "limit")
+    __slots__ = ("_acked", "_base", "_bytes", "_lost", "_memory", "_next", "limit")
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._bytes = bytearray()
         self._base = 0  # the stream's offset of _bytes[0]
         self._next = 0  # the first offset never sent
@@ -31,6 +33,7 @@ class MessageSend:
         """Queue one message."""
         assert len(message) <= MESSAGE_MAX_BYTES, "a message has a bound"
         self._bytes += len(message).to_bytes(LENGTH_BYTES) + message
+        self._memory.take(LENGTH_BYTES + len(message))
 
     @property
     def queued_bytes(self) -> int:
@@ -63,8 +66,14 @@ class MessageSend:
         edge = self._acked.stop_of(self._base)
         if edge > self._base:
             del self._bytes[: edge - self._base]
+            self._memory.give(edge - self._base)
             self._base = edge
             self._acked.drop_below(edge)
+
+    def let_go(self) -> None:
+        """The request has ended: nothing of it is sent any more."""
+        self._memory.give(len(self._bytes))
+        self._bytes.clear()
 
     def on_lost(self, start: int, stop: int) -> None:
         """`[start, stop)` was lost: queue again what is not acknowledged otherwise."""
@@ -75,9 +84,10 @@ class MessageSend:
 class MessageReceive:
     """What has come of a message stream, until it is in order and whole."""
 
-    __slots__ = ("_base", "_bytes", "_received", "limit")
+    __slots__ = ("_base", "_bytes", "_memory", "_received", "limit")
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._bytes = bytearray()
         self._base = 0
         self._received = RangeSet()
@@ -95,8 +105,10 @@ class MessageReceive:
             data = data[self._base - offset :]
             offset = self._base
         position = offset - self._base
-        if len(self._bytes) < stop - self._base:
-            self._bytes.extend(bytes(stop - self._base - len(self._bytes)))
+        grown = stop - self._base - len(self._bytes)
+        if grown > 0:
+            self._bytes.extend(bytes(grown))
+            self._memory.take(grown)
         self._bytes[position : position + len(data)] = data
         self._received.add(offset, stop)
         return self._whole_messages()
@@ -116,9 +128,20 @@ class MessageReceive:
             position = start + length
         if position:
             del self._bytes[:position]
+            self._memory.give(position)
             self._base += position
             self._received.drop_below(self._base)
         return messages
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits until it is whole, the room for what is missing included."""
+        return len(self._bytes)
+
+    def let_go(self) -> None:
+        """The request has ended."""
+        self._memory.give(len(self._bytes))
+        self._bytes.clear()
 
     def new_credit(self) -> int | None:
         """A higher limit to tell the peer, once half of the window is used up."""

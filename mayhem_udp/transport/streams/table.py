@@ -1,6 +1,7 @@
 """The requests of one connection, and the four stream halves of each.
 
-Owns which requests are open, finished or still to come, and how many may be open at once.
+Owns which requests are open, finished or still to come, how many may be open at once, and what their halves
+hold together. What a request holds is let go of when it ends, whoever ends it.
 Never knows what a request asks for.
 """
 
@@ -9,7 +10,8 @@ from typing import Final
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import EARLY_BODY_BYTES, EARLY_REQUESTS, REQUESTS_MAX
 from mayhem_udp.rangeset import RangeSet
-from mayhem_udp.transport.flow import ReceiveWindow
+from mayhem_udp.transport.flow import CreditPool, ReceiveWindow
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.streams.bodies import BodyReceive, BodySend
 from mayhem_udp.transport.streams.messages import MessageReceive, MessageSend
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
@@ -23,10 +25,10 @@ class Request:
 
     __slots__ = ("body_received", "body_sent", "is_finished", "messages_received", "messages_sent", "number")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, memory: Memory) -> None:
         self.number = number
-        self.messages_sent = MessageSend()
-        self.messages_received = MessageReceive()
+        self.messages_sent = MessageSend(memory)
+        self.messages_received = MessageReceive(memory)
         self.body_sent: BodySend | None = None
         self.body_received: BodyReceive | None = None
         self.is_finished = False
@@ -38,14 +40,23 @@ class Request:
         body = self.body_sent
         return self.messages_sent.queued_bytes == 0 and (body is None or body.is_settled)
 
+    def let_go(self) -> None:
+        """It has ended: hold nothing any more."""
+        for half in (self.messages_sent, self.messages_received, self.body_sent, self.body_received):
+            if half is not None:
+                half.let_go()
+
 
 class RequestTable:
     """Requests by number; the client opens them, with numbers from zero upward."""
 
     __slots__ = (
         "_body_limit",
+        "_credit",
         "_ended",
+        "_memory",
         "_open_max",
+        "_promise_bytes",
         "_side",
         "_window_bytes",
         "_window_max_bytes",
@@ -53,11 +64,26 @@ class RequestTable:
         "next",
         "open",
         "peer_limit",
+        "supplied",
     )
 
-    def __init__(self, side: Side, *, open_max: int, window_bytes: int, window_max_bytes: int) -> None:
+    def __init__(
+        self,
+        side: Side,
+        *,
+        open_max: int,
+        window_bytes: int,
+        window_max_bytes: int,
+        promise_bytes: int,
+        memory: Memory,
+    ) -> None:
         self._side = side
         self._open_max = open_max
+        self._promise_bytes = promise_bytes
+        self._memory = memory
+        self._credit = CreditPool(memory, promised_bytes=open_max * promise_bytes)
+        self.supplied = Memory(memory.max_bytes, parent=memory)
+        """What all bodies on their way to the peer hold."""
         self._window_bytes = window_bytes
         self._window_max_bytes = window_max_bytes
         self._body_limit = EARLY_BODY_BYTES
@@ -81,7 +107,7 @@ class RequestTable:
         """A new request of this side's; None while the peer's limit is reached."""
         if self.next >= min(self.peer_limit, REQUESTS_MAX):
             return None
-        request = Request(self.next)
+        request = Request(self.next, memory=self._memory)
         self.open[self.next] = request
         self.next += 1
         return request
@@ -100,7 +126,7 @@ class RequestTable:
             raise PeerError("a server cannot open requests", code=Code.STATE_ILLEGAL)
         if number >= self.limit:
             raise PeerError("more requests were opened than allowed", code=Code.TOO_MANY_REQUESTS)
-        request = Request(number)
+        request = Request(number, memory=self._memory)
         self.open[number] = request
         return request
 
@@ -108,20 +134,27 @@ class RequestTable:
         """The request's outgoing body, made when it is first needed."""
         if request.body_sent is None:
             number = stream_id(request.number, Kind.BODY, self._side)
-            request.body_sent = BodySend(number, limit=self._body_limit)
+            request.body_sent = BodySend(number, limit=self._body_limit, memory=self.supplied)
         return request.body_sent
 
     def body_received(self, request: Request) -> BodyReceive:
         """The request's incoming body, made when its first byte comes."""
         if request.body_received is None:
-            window = ReceiveWindow(initial_bytes=self._window_bytes, max_bytes=self._window_max_bytes)
-            request.body_received = BodyReceive(window)
+            window = ReceiveWindow(
+                initial_bytes=self._window_bytes,
+                max_bytes=self._window_max_bytes,
+                promise_bytes=self._promise_bytes,
+                pool=self._credit,
+            )
+            request.body_received = BodyReceive(window, memory=self._memory)
         return request.body_received
 
     def end(self, number: int) -> None:
         """Forget a request; whatever else comes of it is ignored."""
-        if self.open.pop(number, None) is not None:
+        request = self.open.pop(number, None)
+        if request is not None:
             self._ended.add(number, number + 1)
+            request.let_go()
 
     def new_credit(self) -> int | None:
         """A higher limit of request numbers to tell the client, when enough have ended."""

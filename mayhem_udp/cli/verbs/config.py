@@ -26,7 +26,7 @@ def command() -> None:
     """Show the settings in force and where each came from, check a file, or print the defaults."""
 
 
-@command.command("show")
+@command.command("show", short_help="Print every setting, its value, and where it came from.")
 @general_options
 @json_option
 @click.pass_context
@@ -49,7 +49,7 @@ def show(ctx: click.Context) -> int:
     return output.exit_code
 
 
-@command.command("check")
+@command.command("check", short_help="Say what is wrong with a file, each problem with its line.")
 @click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
 @click.pass_context
 def check(ctx: click.Context, file: str | None) -> int:
@@ -67,7 +67,7 @@ def check(ctx: click.Context, file: str | None) -> int:
     return 0
 
 
-@command.command("default")
+@command.command("default", short_help="Print the defaults, with a comment on every setting.")
 @click.pass_context
 def default(ctx: click.Context) -> int:
     """Print the whole default configuration, with a comment on every setting."""

@@ -22,11 +22,11 @@ Download = tuple[str, Path]
     "get",
     short_help="Download files.",
     epilog=examples(
-        "mayhem get mayhem://host/report.pdf              into the current folder",
-        "mayhem get mayhem://host/report.pdf 2026.pdf     under another name",
-        "mayhem get 'mayhem://host/photos/*.jpg' pictures a pattern (quote it), into a folder",
-        "mayhem get -r mayhem://host/site .               makes site/...",
-        "mayhem get mayhem://host/src.tar - | tar x       standard output",
+        "mayhem get mayhem://host/report.pdf            into the current folder",
+        "mayhem get mayhem://host/report.pdf 2026.pdf   under another name",
+        "mayhem get 'mayhem://host/photos/*.jpg' pics   a pattern (quote it), into a folder",
+        "mayhem get -r mayhem://host/site .             makes site/...",
+        "mayhem get mayhem://host/src.tar - | tar x     standard output",
     ),
 )
 @click.argument("urls", nargs=-1, required=True, metavar="URL... [DEST]", type=click.Path())

@@ -63,6 +63,8 @@ def _alike(rows: NDArray[uint8], segment: int, count: int) -> bool:
     """Whether all headers but the last agree up to the sequence number, and the last but for its length."""
     if count == 1:
         return True
+    if segment < layout.HEADER_BYTES:
+        return False
     full = count - 1
     heads = np.ndarray((full, SAME_WORDS), np.uint64, rows, strides=(segment, WORD_BYTES))
     if full > 1 and not (heads == heads[0]).all():

@@ -16,7 +16,7 @@ from mayhem_udp.units import MIB
 from mayhem_udp.wire.codec import decode_header, encode_datagram
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
 from mayhem_udp.wire.layout import DATA_HEAD, DATA_OVERHEAD_BYTES, HEADER_BYTES, SEAL_BYTES
-from mayhem_udp.wire.seal import is_intact
+from mayhem_udp.wire.seal import is_intact, seal
 
 HERE = Address("192.0.2.1", 1)
 ID = 0xABCDEF0123456789
@@ -204,3 +204,12 @@ def test_a_payload_outlives_its_buffer():
     data[:] = bytes(len(data))
     assert kept.tobytes() == b"keep me"
     assert not is_intact(bytes(data[:-SEAL_BYTES]))
+
+
+@pytest.mark.parametrize("segment", range(1, HEADER_BYTES + SEAL_BYTES + 1))
+def test_a_batch_of_datagrams_too_small_for_a_header_is_nothing(segment):
+    """Four zeros carry the right CRC32 of nothing at all, and a kernel hands over many of one size at once."""
+    data = seal(bytes(segment - 4)) * 5 if segment >= 4 else bytes(5 * segment)
+    for count in (2, 3, 5):
+        stretches, _ = open_batch(ReceivedBatch(data[: count * segment], segment, count * segment, HERE))
+        assert stretches == []

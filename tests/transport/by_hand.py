@@ -12,6 +12,7 @@ from virtual_pair import transport_settings
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch
 from mayhem_udp.transport.events import Closed
+from mayhem_udp.transport.memory import Memory
 from mayhem_udp.transport.opening import open_batch
 from mayhem_udp.transport.streams.numbers import Side
 from mayhem_udp.wire.codec import (
@@ -59,7 +60,8 @@ class Said:
 class ByHand:
     """An engine of one side under test, and the peer that the test plays."""
 
-    def __init__(self, side=Side.SERVER, *, peer=PARAMETERS, **settings):
+    def __init__(self, side=Side.SERVER, *, peer=PARAMETERS, memory=None, **settings):
+        """`memory` is the account of all connections, for a server."""
         self.now_ns = 0
         self.number = 0
         self.said = []
@@ -71,7 +73,10 @@ class ByHand:
             "now_ns": 0,
         }
         if side is Side.SERVER:
-            self.engine = Connection.server(PEER, reset_token=RESET_TOKEN, visit_token=b"visit", **shared)
+            own = Memory(shared["settings"].memory_max_bytes, parent=memory)
+            self.engine = Connection.server(
+                PEER, reset_token=RESET_TOKEN, visit_token=b"visit", memory=own, **shared
+            )
         else:
             self.engine = Connection.client(PEER, **shared)
         self.side = side

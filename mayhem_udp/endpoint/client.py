@@ -178,7 +178,7 @@ class ClientEndpoint:
                 errand.repeat()
                 errand.tell(Phase.RETRYING, now_ns=now_ns)
             else:
-                errand.give_up()
+                errand.give_up(self._last_word)
         if may_retry:
             self._next_attempt_ns = now_ns + self._retry_pause_ns
             self._retry_pause_ns = min(2 * self._retry_pause_ns, RETRY_MOST_NS)
@@ -287,6 +287,17 @@ class ClientEndpoint:
         if kind is TroubleKind.FORBIDDEN:
             return UnreachableError(f"a firewall of this machine forbids sending to {self.place}")
         return UnreachableError(f"{self.place} cannot be reached", remedy="check the network connection")
+
+    def _last_word(self, error: MayhemError | None) -> MayhemError | None:
+        """What is told of a lost connection: of silence, whose it was and what to look at."""
+        if error is None or error.code is not Code.HANDSHAKE_TIMEOUT:
+            return error
+        return UnreachableError(
+            f"{self.place} did not answer within {self.settings.client.timeout_ns / SECOND:g} s",
+            code=error.code,
+            remedy="is the server running, and does every firewall on the way let UDP through? "
+            "--timeout waits longer",
+        )
 
     # --- The end -------------------------------------------------------------------------------------
 

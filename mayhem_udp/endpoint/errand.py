@@ -144,10 +144,10 @@ class Errand:
         self.exchange = None
         self._is_prepared = self._prepare is None
 
-    def give_up(self) -> None:
-        """It was lost, and that is that."""
+    def give_up(self, last_word: Callable[[MayhemError | None], MayhemError | None]) -> None:
+        """It was lost, and that is that; `last_word` makes of its error what is told."""
         assert self.exchange is not None, "it was under way"
-        self.error = self.exchange.error
+        self.error = last_word(self.exchange.error)
 
     def abandon(self) -> None:
         """Nobody waits for it any more."""

@@ -91,6 +91,13 @@ def test_a_lost_server_is_told_at_once_and_once():
     assert lines(*steps) == ["a.bin: the server does not answer, trying again"]
 
 
+def test_a_server_that_stays_away_is_not_told_at_every_try():
+    tries = [step(1), *(step(1.1, state=state) for state in (Phase.RETRYING, Phase.CONNECTING) * 5)]
+    lost_again = [step(1.2), step(1.3, state=Phase.RETRYING)]
+    assert lines(*tries) == ["a.bin: the server does not answer, trying again"]
+    assert len(lines(*tries, *lost_again)) == 2
+
+
 def test_no_progress_is_none_at_all():
     assert lines(step(100), step(200, state=Phase.RETRYING), interval_ns=0) == []
 

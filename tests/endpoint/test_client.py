@@ -87,6 +87,8 @@ def test_a_server_that_never_answers_is_unreachable_after_the_timeout(tmp_path):
         endpoint.close()
     assert errand.error.code is Code.HANDSHAKE_TIMEOUT
     assert errand.error.exit_code == 3
+    assert errand.error.message == f"{place} did not answer within 0.2 s"
+    assert "firewall" in errand.error.remedy
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

@@ -60,7 +60,10 @@ class LineOutput(Output):
         if is_due or (progress.state in _TOLD_AT_ONCE and told_state != progress.state):
             self._write(self._notes, words.progress_line(progress))
             told_s = progress.seconds
-        self._told[progress.name] = (told_s, progress.state)
+        if progress.state is Phase.CONNECTING and told_state in _TOLD_AT_ONCE:
+            self._told[progress.name] = (told_s, told_state)  # a try, and no news yet
+        else:
+            self._told[progress.name] = (told_s, progress.state)
 
     def transferred(self, result: TransferResult) -> None:
         """A line about the file."""

@@ -58,6 +58,9 @@ On loopback this, not the bandwidth-delay product, is what is in flight (draft 5
 RTT_MIN_WINDOW_NS: Final = 10 * SECOND
 """Draft 2.16.1, BBR.MinRTTFilterLen."""
 PROBE_RTT_INTERVAL_NS: Final = 5 * SECOND
+"""Draft 2.16.2."""
+PROBE_RTT_CROWD_NS: Final = 10 * SECOND
+"""Ours: where others keep a queue standing, each look costs us half of our part of it."""
 PROBE_RTT_NS: Final = 200 * MS
 PROBE_RTT_WINDOW_GAIN: Final = 0.5
 """Draft 2.16.2."""
@@ -80,18 +83,22 @@ FULL_ROUNDS: Final = 3
 """Startup is over after so many round trips with less growth (draft 5.3.1.2)."""
 STARTUP_QUEUE_RTT_SHARE: Final = 1 / 4
 """Ours: a queue of this share of the round trip beyond jitter ends startup."""
-QUEUE_RTT_SHARE: Final = 1 / 16
-QUEUE_HOST_NS: Final = 10 * MS
-CROWD_BETA: Final = 0.85
-QUIET_CEILING: Final = 1.5
-RANDOM_LOSS_MAX: Final = 0.7
-UP_QUEUE_SHARE: Final = 0.6
-QUEUE_SCALE_NS: Final = 6 * MS
-QUEUE_SCALE_RATE: Final = 12_500_000
 QUEUE_MIN_NS: Final = 2 * MS
 QUEUE_QUANTA: Final = 2
-"""Ours: delay up to the largest of an eighth of the round trip, 2 ms, and two bursts is no queue: it
-is timers, jitter, and our own bursts."""
+QUEUE_HOST_NS: Final = 10 * MS
+QUEUE_RTT_SHARE: Final = 1 / 16
+QUEUE_SCALE_NS: Final = 6 * MS
+QUEUE_SCALE_RATE: Final = 12_500_000
+"""Ours: delay up to the largest of 2 ms, two bursts, what makes 10 ms with the round trip (programs that
+wait for their processor), a sixteenth of the round trip, and 6 ms * sqrt(100 Mbit/s / our rate) is no
+queue. The last, at most half a round trip, lets slow flows bear more of a shared queue than fast ones,
+so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020, section 3.5)."""
+UP_QUEUE_SHARE: Final = 0.6
+"""Ours: so much of it on top of what stood there before ends a probe."""
+QUIET_CEILING: Final = 2.0
+"""Ours: the empty path is known where the delay has lately been so many times what is no queue."""
+RANDOM_LOSS_MAX: Final = 0.7
+"""Ours: whatever is learned, no more than this is taken for chance. It bounds what a mistake costs."""
 
 # --- Probing --------------------------------------------------------------------------------------
 PROBE_WAIT_NS: Final = 400 * MS
@@ -102,3 +109,5 @@ by chance."""
 CROWD_NS: Final = 750 * MS
 CROWD_RTTS: Final = 10
 """Ours: a queue that has stood for so long, the longer of both, is kept by others."""
+CROWD_BETA: Final = 0.9
+"""Ours: the step down in a crowd; with 0.7 a first-generation BBR leaves us less than a quarter."""

@@ -17,6 +17,8 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     HEADROOM,
     LOSS_DEVIATIONS,
     LOSS_THRESHOLD,
+    PROBE_RTT_CROWD_NS,
+    PROBE_RTT_INTERVAL_NS,
     WINDOW_GAIN,
     WINDOW_MIN_QUANTA,
 )
@@ -151,7 +153,8 @@ class PathModel:
         Where the smallest has not been seen for long, or where much is lost without a queue: that may
         be chance, or a queue that never empties.
         """
-        if self.queue.is_stale(now_ns=self.now_ns):
+        after_ns = PROBE_RTT_CROWD_NS if self.is_crowded else PROBE_RTT_INTERVAL_NS
+        if self.queue.is_stale(after_ns=after_ns, now_ns=self.now_ns):
             return True
         return self.epoch_end and self.excess_loss and not self.queue.is_known
 

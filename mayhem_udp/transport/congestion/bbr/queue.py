@@ -7,7 +7,6 @@ a queue. Never blames anybody for it: whether it is ours is for the phases to fi
 from math import sqrt
 
 from mayhem_udp.transport.congestion.bbr.constants import (
-    PROBE_RTT_INTERVAL_NS,
     QUEUE_HOST_NS,
     QUEUE_MIN_NS,
     QUEUE_QUANTA,
@@ -26,7 +25,6 @@ class Queue:
     __slots__ = (
         "_ceilings",
         "_epoch_count",
-        "_epoch_max_ns",
         "_epoch_min_ns",
         "_epoch_sum_ns",
         "_latest",
@@ -120,9 +118,9 @@ class Queue:
         """Whether it is certain which round trip is that of the empty path."""
         return max(self._ceilings) > QUIET_CEILING * self.allowed_ns or self._now_ns < self._trusted_until_ns
 
-    def is_stale(self, *, now_ns: int) -> bool:
+    def is_stale(self, *, after_ns: int, now_ns: int) -> bool:
         """Whether the empty path has not been seen for so long that it is worth a look."""
-        return now_ns - max(self._seen_ns, self._looked_ns) > PROBE_RTT_INTERVAL_NS
+        return now_ns - max(self._seen_ns, self._looked_ns) > after_ns
 
     def begin_look(self) -> None:
         """From now on as little is in flight as we can."""

@@ -52,6 +52,9 @@ mutation: setup ## How many changes to transport and wire the tests notice, with
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutation.lock
 	@$(BIN)/python tests/mutation/mutating.py --time $(TIME)
 
+docs: setup ## Pictures and tables that a program makes, and whether links lead somewhere
+	@$(BIN)/python -m docs.workshop
+
 lock: setup ## Pin the newest versions that fit (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --group dev pyproject.toml --upgrade -o requirements/dev.lock

@@ -7,6 +7,7 @@ Never makes anything up: the command runs, on a terminal of `COLUMNS`, and what 
 import os
 import pty
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -64,22 +65,22 @@ class Screen:
 
 def shown_by(command: Sequence[str], *, folder: Path) -> str:
     """Run a command on a terminal of its own, and return what is on it at the end. Raises where it fails."""
-    process, terminal = pty.fork()
-    if process == 0:  # the child: what it writes is what we read
-        os.chdir(folder)
-        colours = {
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "COLUMNS": str(COLUMNS),
-            "LINES": str(LINES),
-        }
-        os.execvpe(command[0], list(command), {**os.environ, **colours})  # noqa: S606  # a command of this project
+    terminal, far_end = pty.openpty()
+    colours = {
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "COLUMNS": str(COLUMNS),
+        "LINES": str(LINES),
+    }
+    process = subprocess.Popen(  # noqa: S603  # a command of this project
+        command, cwd=folder, env={**os.environ, **colours}, stdin=far_end, stdout=far_end, stderr=far_end
+    )
+    os.close(far_end)
     output = bytearray()
     while chunk := _read(terminal):
         output += chunk
     os.close(terminal)
-    _, status = os.waitpid(process, 0)
-    if code := os.waitstatus_to_exitcode(status):
+    if code := process.wait():
         raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{output.decode('utf-8', 'replace')}")
     screen = Screen()
     screen.write(output.decode("utf-8"))

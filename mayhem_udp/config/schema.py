@@ -139,8 +139,8 @@ class MayhemSettings(NamedTuple):
 class LoggingSettings(NamedTuple):
     """What is written to the log, and how."""
 
-    level: Annotated[str, Choice("debug", "info", "warning", "error")]
-    format: Annotated[str, Choice("auto", "console", "json")]
+    level: Annotated[str, Choice("debug", "info", "warning", "error"), RESTART]
+    format: Annotated[str, Choice("auto", "console", "json"), RESTART]
     progress_interval_ns: Annotated[int, Duration(100 * MS, HOUR, zero="never")]
 
 

@@ -81,6 +81,8 @@ class Daemon:
         )
         self._server = Server(loop, listener, self._workers, house=self._house, watcher=self._telemetry)
         self._links: list[LinkPair[Address]] = []
+        self._rhythms: list[Callable[[], None]] = []
+        """What is done now and then: each looks whether its time has changed."""
         self._has_begun = self._is_stopping = False
         self._grace_began_ns = self._grace_ends_ns = 0
 
@@ -99,14 +101,12 @@ class Daemon:
                 "listening", place=str(place), port=socket.local.port, root=str(self._settings.store.root)
             )
             self._warn_of_small_buffers(socket)
-        self._every(self._settings.store.sweep_interval_ns, self._sweep)
-        if self._settings.server.status_interval_ns:
-            self._every(self._settings.server.status_interval_ns, self._tell_status)
+        self._every(lambda: self._settings.store.sweep_interval_ns, self._sweep)
+        self._every(lambda: self._settings.server.status_interval_ns, self._tell_status)
         watched_ns = watchdog_ns(os.environ, process_id=os.getpid())
         if watched_ns is not None:
-            self._every(watched_ns // 2, self._notifier.watchdog)
-        if self._settings.server.stall_warning_ns:
-            self._every(SECOND, self._look_for_stalls)
+            self._every(lambda: watched_ns // 2, self._notifier.watchdog)
+        self._every(lambda: SECOND, self._look_for_stalls)
         self._workers.submit(self._store, self._store.count, _ignore)
         self._sweep()
         self._notifier.ready(self._status())
@@ -170,13 +170,26 @@ class Daemon:
 
     # --- Now and then --------------------------------------------------------------------------------
 
-    def _every(self, interval_ns: int, action: Callable[[], object]) -> None:
+    def _every(self, interval_ns: Callable[[], int], action: Callable[[], object]) -> None:
+        """Do something now and then, as often as the settings say at the time; 0: not at all."""
+        current_ns = 0
+
         def turn() -> None:
             action()
-            timer.set(monotonic_ns() + interval_ns)
+            arm()
+
+        def arm() -> None:
+            nonlocal current_ns
+            current_ns = interval_ns()
+            timer.set(monotonic_ns() + current_ns if current_ns else None)
+
+        def look_again() -> None:
+            if interval_ns() != current_ns:
+                arm()
 
         timer = self._loop.timer(turn)
-        timer.set(monotonic_ns() + interval_ns)
+        self._rhythms.append(look_again)
+        arm()
 
     def _status(self) -> str:
         return f"{len(self._server.conversations)} clients, {self._server.transfers} transfers"
@@ -195,8 +208,8 @@ class Daemon:
         )
 
     def _look_for_stalls(self) -> None:
-        longest = self._loop.gaps.take_longest()
-        if longest is not None and longest.length_ns > self._settings.server.stall_warning_ns:
+        longest, bound_ns = self._loop.gaps.take_longest(), self._settings.server.stall_warning_ns
+        if longest is not None and bound_ns and longest.length_ns > bound_ns:
             self._log.warning(
                 "the loop stalled",
                 ms=round(longest.length_ns / MS),
@@ -240,6 +253,10 @@ class Daemon:
         self._store.limits = _store_limits(self._settings)
         self._workers.submit(self._store, self._store.count, _ignore)
         self._telemetry.progress_interval_ns = self._settings.logging.progress_interval_ns
+        for look_again in self._rhythms:
+            look_again()
+        if self._settings.access.write and not self._store.takes_files:
+            self._log.warning("setting needs a restart", name="access.write", new="True")
         self._log.info("settings read again", changed=len(changes))
 
     # --- The end -------------------------------------------------------------------------------------

@@ -80,10 +80,15 @@ class Store:
         """Store many small files durably; returns the outcome of each."""
         return self._taking().write_small(files)
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether it was opened so that files can come in."""
+        return self._intake is not None
+
     def _taking(self) -> Intake:
         if self._intake is None:
             raise RefusedError(
-                "this store takes no files", code=Code.READ_ONLY, remedy="set access.write to allow it"
+                "this store takes no files", code=Code.READ_ONLY, remedy="start the server with access.write on"
             )
         return self._intake
 

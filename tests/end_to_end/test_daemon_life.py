@@ -154,6 +154,39 @@ def test_limits_that_change_hold_for_the_next_transfer(town):
     assert ask(daemon, town, "put", other).code == 5
 
 
+def test_what_is_done_now_and_then_is_done_as_often_as_the_new_settings_say(town):
+    settings = town.folder / "config.toml"
+    settings.write_text("[server]\nstatus_interval = 0\n")
+    daemon = town.daemon("--config", settings)
+    settings.write_text('[server]\nstatus_interval = "1s"\n')
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_event("status")
+
+
+def test_connection_limits_that_change_hold_for_the_next_connection(town):
+    settings = town.folder / "config.toml"
+    settings.write_text("")
+    daemon = town.daemon("--config", settings)
+    ask(daemon, town, "ping").well()
+    settings.write_text("[limits]\nconnections_per_address_max = 1\nconnections_per_second_max = 1\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_event("settings read again")
+    assert 5 in (ask(daemon, town, "ping").code for _ in range(20))
+
+
+def test_a_daemon_that_began_without_writing_says_that_it_needs_a_restart(town):
+    settings = town.folder / "config.toml"
+    settings.write_text("[access]\nwrite = false\n")
+    (town.folder / "root").mkdir()
+    daemon = town.daemon("--config", settings)
+    settings.write_text("[access]\nwrite = true\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_event("setting needs a restart", name="access.write")
+    ended = ask(daemon, town, "put", town.file("file", 10))
+    assert ended.code == 5
+    assert "start the server with access.write on" in ended.err
+
+
 # --- The log ------------------------------------------------------------------------------------------
 
 

@@ -89,5 +89,9 @@ class LateWorkers(InlineWorkers):
             super().submit(None, each.job, each.done)
         return super().run()
 
+    @property
+    def unfinished(self):
+        return len(self._jobs) + super().unfinished
+
     def next_due_ns(self):
         return self._jobs[0].due_ns if self._jobs else None

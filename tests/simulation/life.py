@@ -279,7 +279,8 @@ class Life:
 
     def _is_quiet(self):
         over = self.client.connection.state is State.CLOSED and not self.server.listener.connections
-        return over and self.server.transfers == 0 and not self.server.frozen_until_ns
+        idle = not self.server.workers.unfinished and not self.client.workers.unfinished
+        return over and idle and self.server.transfers == 0 and not self.server.frozen_until_ns
 
     def _look(self):
         self._steps += 1

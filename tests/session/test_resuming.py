@@ -1,11 +1,13 @@
 """Resume: what was received and covered by a digest is not sent again; nothing else is trusted."""
 
 import pytest
-from virtual_pair import some_bytes
-from virtual_sessions import KIB, SessionPair
+from virtual_pair import SERVER, some_bytes
+from virtual_sessions import KIB, SessionClient, SessionPair
 
 from mayhem_udp.errors import UnreachableError
+from mayhem_udp.mayhem.spec import parse_spec
 from mayhem_udp.store.journal import JournalPolicy
+from mayhem_udp.transport.datagrams import Address
 from mayhem_udp.units import MIB
 
 SENT_AGAIN_MAX_BYTES = 4 * MIB
@@ -163,4 +165,32 @@ def test_an_upload_that_the_network_cut_goes_on_too(tmp_path):
     pair.reconnect()
     done = pair.finish(pair.client.put("a", data))
     assert done.resumed_bytes > 4 * MIB
+    assert pair.served("a") == data
+
+
+def test_a_client_that_was_killed_and_comes_back_at_once_goes_on_too(tmp_path):
+    """Nobody has noticed yet that its first upload is dead."""
+    pair = SessionPair(tmp_path, "delay=2ms,rate=50M", gather_ns=100_000)
+    data = some_bytes(600_000)
+    cut_upload(pair, data, at=400_000)
+    pair.restart_client()
+    done = pair.finish(pair.client.put("a", data))
+    assert done.resumed_bytes > 300_000
+    assert pair.served("a") == data
+    assert pair.stagings() == []
+    assert pair.server.transfers == 0
+
+
+def test_a_client_that_is_alive_loses_nothing_to_a_second_upload_of_the_same_file(tmp_path):
+    pair = SessionPair(tmp_path, "delay=2ms,rate=50M", gather_ns=100_000)
+    data = some_bytes(600_000)
+    first = pair.client.put("a", data)
+    pair.run_until(lambda: received_bytes(pair) >= 100_000)
+    other = SessionClient(pair.new_connection(), tmp_path / "elsewhere")
+    address = Address("192.0.2.77", 40_000)
+    pair.simulator.add(other, address)
+    pair.simulator.connect(address, SERVER, parse_spec("delay=2ms,rate=50M"))
+    second = other.put("a", data)
+    pair.finish(first, second)
+    assert (first.error, second.error) == (None, None)
     assert pair.served("a") == data

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from docs.workshop.courses import draw
 from docs.workshop.life import diagram
 from docs.workshop.links import dead_links
 from docs.workshop.rooms import ROOT, picture
@@ -28,6 +29,7 @@ def main() -> int:
     """The exit code."""
     IMAGES.mkdir(exist_ok=True)
     ROOMS.write_text(picture(), "utf-8")
+    draw(IMAGES)
     ARCHITECTURE.write_text(with_life(ARCHITECTURE.read_text("utf-8")), "utf-8")
     if "--retake" in sys.argv[1:] or not is_of_this_demo(DEMO):
         DEMO.write_text(demo_picture(), "utf-8")

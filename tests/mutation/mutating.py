@@ -22,8 +22,8 @@ COPY = ROOT / ".mutation"
 MUTATED = ("wire", "transport")
 TESTS = ("wire", "transport", "session", "mutation/lives")
 COPIED = ("mayhem_udp", "tests", "docs", "config.toml", "README.md", "LICENSE")
-AT_ONCE = 40
-"""Mutants between two looks at the clock."""
+AT_ONCE = 200
+"""Mutants between two looks at the clock: each time the tests are run once as they are."""
 UNITS_S = {"s": 1, "m": 60, "h": 3_600}
 SURVIVED, UNTESTED = 0, 33
 """mutmut's codes; everything else that a run may end with means that it was noticed."""

@@ -8,7 +8,7 @@ Owns the shape of a pack and both halves of both verbs.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from mayhem_udp.limits import NAME_MAX_BYTES, SMALL_FILE_MAX_BYTES
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.units import KIB
+from mayhem_udp.units import KIB, MIB
 from mayhem_udp.wire.layout import head_struct
 from mayhem_udp.wire.messages import NO_DIGEST, PACK_ENTRY, GetPack, Message, PackResult, PutPack, Result
 
@@ -28,6 +28,8 @@ BLOCK_BYTES: Final = 256 * KIB
 """A pack is supplied to the connection in blocks of about this size."""
 FILES_PER_JOB: Final = 128
 """Files stored by one job elsewhere: enough to make the hand-over cheap."""
+WINDOW_BYTES: Final = 8 * MIB
+"""Several jobs' worth: while one is stored, the next ones come."""
 PACK_FILES_MAX: Final = 4_096
 """Files in one request."""
 
@@ -108,33 +110,66 @@ class PackReader:
         return SmallFile(name, data, mtime_ns, mode, code, digest)
 
 
-class PackSender:
-    """Supplies a pack as the body of a request; files are read as there is room for them."""
+class Gathered(NamedTuple):
+    """A block of a pack."""
 
-    def __init__(self, exchange: Exchange, files: Iterator[SmallFile]) -> None:
+    block: bytes
+    is_last: bool
+
+
+Gather = Callable[[Callable[[], Gathered], Callable[[Gathered], None], int], None]
+"""Runs the first, and gives what it returned to the second; the third is how many bytes that is, about."""
+
+
+def gather_here(job: Callable[[], Gathered], done: Callable[[Gathered], None], _size: int) -> None:
+    """At once: for files that are in memory."""
+    done(job())
+
+
+class PackSender:
+    """Supplies a pack as the body of a request; files are read as there is room for them.
+
+    Where reading may wait for a disk, `gather` runs it elsewhere.
+    """
+
+    def __init__(
+        self, exchange: Exchange, files: Iterator[SmallFile], *, gather: Gather = gather_here
+    ) -> None:
         self._exchange = exchange
         self._files = files
+        self._gather = gather
+        self._is_gathering = False
         self._offset = 0
         self.is_sent = False
 
     def pump(self) -> None:
         """Supply one block, if there is room."""
-        exchange = self._exchange
-        room = exchange.connection.body_room_bytes(exchange.request)
-        if self.is_sent or room < BLOCK_BYTES // 4:
+        if not self.has_work:
             return
+        connection = self._exchange.connection
+        room = connection.body_room_bytes(self._exchange.request)
+        most = min(BLOCK_BYTES, max(room, connection.memory.share_bytes))
+        self._is_gathering = True
+        self._gather(lambda: self._next_block(most), self._supply, most)
+
+    def _next_block(self, most: int) -> Gathered:
         parts: list[bytes] = []
         size = 0
         for file in self._files:
             parts.append(encode_file(file))
             size += len(parts[-1])
-            if size >= min(BLOCK_BYTES, room):
-                break
-        else:
-            self.is_sent = True
-        if parts:
-            exchange.connection.supply_body(exchange.request, self._offset, b"".join(parts))
-            self._offset += size
+            if size >= most:
+                return Gathered(b"".join(parts), is_last=False)
+        return Gathered(b"".join(parts), is_last=True)
+
+    def _supply(self, gathered: Gathered) -> None:
+        self._is_gathering = False
+        self.is_sent = gathered.is_last
+        exchange = self._exchange
+        if gathered.block:
+            exchange.connection.supply_body(exchange.request, self._offset, gathered.block)
+            self._offset += len(gathered.block)
+        exchange.wants_pump = True
 
     @property
     def bytes_sent(self) -> int:
@@ -146,7 +181,7 @@ class PackSender:
         """Whether `pump` could go on at once."""
         exchange = self._exchange
         room = exchange.connection.body_room_bytes(exchange.request)
-        return not self.is_sent and room >= BLOCK_BYTES // 4
+        return not self.is_sent and not self._is_gathering and room >= BLOCK_BYTES // 4
 
 
 Store = Callable[[list[SmallFile]], Sequence[int]]
@@ -197,7 +232,9 @@ class PackStorer:
         done = self._reader.edge - self._queued_bytes - self._storing_bytes
         if done > self._consumed:
             count, self._consumed = done - self._consumed, done
-            exchange.connection.consume_body(exchange.request, count, now_ns=self._now_ns)
+            exchange.connection.consume_body(
+                exchange.request, count, now_ns=self._now_ns, window_bytes=WINDOW_BYTES
+            )
 
     def _go_on(self) -> None:
         if self._is_storing or not self._queue:
@@ -359,12 +396,17 @@ class GetPackSender(Exchange):
         if not 0 < len(ask.names) <= PACK_FILES_MAX:
             raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
         self.count = len(ask.names)
-        self._sender = PackSender(self, (_read_or_code(read, name) for name in ask.names))
+        files = (_read_or_code(read, name) for name in ask.names)
+        self._sender = PackSender(self, files, gather=self._gather)
 
     @property
     def bytes_done(self) -> int:
         """What the client has of the pack."""
         return self._sender.bytes_sent
+
+    def _gather(self, job: Callable[[], Gathered], done: Callable[[Gathered], None], size: int) -> None:
+        """A slow disk holds up this request, and nobody else's."""
+        self.elsewhere(job, done, holds_bytes=size)
 
     def on_start(self) -> None:
         """Begin to send."""

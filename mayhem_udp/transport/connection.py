@@ -49,6 +49,7 @@ a new connection, would else speak to its client in numbers that the client has 
 WINDOWS_BUFFERED: Final = 3
 """What is in flight, what is next, and what of a block waits for the rest of it to be acknowledged."""
 REFILL_SHARE: Final = 4
+SEND_BUFFER_FAIR_BYTES: Final = 1_024 * KIB  # of several bodies, each; less costs a sixth more CPU
 SEND_BUFFER_MIN_BYTES: Final = 128 * KIB
 """However small the window: owners supply bodies in blocks of up to half of this, and wait for that much room."""
 
@@ -191,8 +192,8 @@ class Connection:
         """How many more bytes of the request's body the send buffer takes now.
 
         None while less than a quarter of it is free, so that blocks are large: each costs a read, a hash
-        and a batch that is not full. One body alone has all of the buffer; each of several as much as all
-        of them leave free of two.
+        and a batch that is not full. One body alone has all of the buffer; each of several what they leave
+        free of two, and a good block in any case.
         """
         core = self._core
         found = core.requests.open.get(request)
@@ -201,7 +202,7 @@ class Connection:
         buffered = found.body_sent.buffered_bytes if found.body_sent else 0
         others = core.requests.supplied.used_bytes - buffered
         alone = min(WINDOWS_BUFFERED * core.path.controller.window_bytes, core.settings.send_buffer_max_bytes)
-        wanted = max(alone - others // 2, SEND_BUFFER_MIN_BYTES)
+        wanted = max(alone - others // 2, min(alone, SEND_BUFFER_FAIR_BYTES), SEND_BUFFER_MIN_BYTES)
         room = min(wanted - buffered, core.memory.share_bytes)
         return room if room > 0 and room * REFILL_SHARE >= min(wanted, buffered + room) else 0
 
@@ -292,14 +293,14 @@ class Connection:
         if found is not None:
             self._core.requests.body_sent(found).skip(start, stop)
 
-    def consume_body(self, request: int, count: int, *, now_ns: int) -> None:
-        """`count` bytes of the incoming body are where they belong; gives the peer new credit."""
+    def consume_body(self, request: int, count: int, *, now_ns: int, window_bytes: int = 0) -> None:
+        """`count` bytes of the incoming body are where they belong; gives new credit, of `window_bytes` at least."""
         core = self._core
         found = core.requests.open.get(request)
         if found is None or found.body_received is None:
             return
         body = found.body_received
-        body.window.on_consumed(count)
+        body.window.on_consumed(count, window_bytes=window_bytes)
         limit = body.window.new_credit(
             received_bytes=body.received.covered, rtt_ns=core.path.rtt.smoothed_ns, now_ns=now_ns
         )

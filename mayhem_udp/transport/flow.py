@@ -92,9 +92,13 @@ class ReceiveWindow:
         """Bytes up to `stop` have come."""
         self._highest = max(self._highest, stop)
 
-    def on_consumed(self, count: int) -> None:
-        """`count` more bytes are where they belong: memory is free again."""
+    def on_consumed(self, count: int, *, window_bytes: int = 0) -> None:
+        """`count` more bytes are where they belong: memory is free again.
+
+        The next credit makes a window of `window_bytes`, however slowly the last one was used up.
+        """
         self._consumed += count
+        self._wanted_bytes = max(min(window_bytes, self._max_bytes), self._wanted_bytes)
 
     def backlog_bytes(self, received_bytes: int) -> int:
         """What has come and is not consumed."""

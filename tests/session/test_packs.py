@@ -4,13 +4,13 @@ from hashlib import sha256
 
 import pytest
 from virtual_pair import some_bytes
-from virtual_sessions import KIB, SessionPair
+from virtual_sessions import KIB, SECOND, LateWorkers, SessionPair
 
 from mayhem_udp.errors import Code
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
 from mayhem_udp.session.packs import PACK_FILES_MAX, GetPackReceiver, PutPackSender, SmallFile, encode_file
 from mayhem_udp.store.quota import StoreLimits
-from mayhem_udp.wire.messages import NO_DIGEST, GetPack, PackResult, PutPack, Result
+from mayhem_udp.wire.messages import NO_DIGEST, GetPack, PackResult, PingRequest, PutPack, Result
 
 
 def small(name, data, *, digest=None):
@@ -200,3 +200,23 @@ def test_a_pack_that_is_cut_leaves_whole_files_and_nothing_else(tmp_path):
         assert pair.served(f"{index}") in (None, files[index].data)
     pair.server.store.sweep(before_ns=0)
     assert pair.stagings() == []
+
+
+def test_files_of_a_pack_are_read_where_a_slow_disk_holds_up_nobody_else(tmp_path):
+    pair = None
+    slow = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: 2 * SECOND)
+    pair = SessionPair(tmp_path, server_options={"workers": slow})
+    (pair.root / "here").write_bytes(b"x")
+    pair.open()
+    began_ns = pair.now_ns
+    pack = pair.client.start(
+        lambda *where: GetPackReceiver(
+            *where, names=(b"here",), store=lambda files: [0] * len(files), on_codes=lambda *_: None
+        )
+    )
+    pair.finish(pair.client.ask(PingRequest(1)))
+    assert pair.now_ns - began_ns < SECOND
+    assert not pack.is_over
+    pair.finish(pack)
+    assert pack.error is None
+    assert pair.now_ns - began_ns >= 2 * SECOND

@@ -95,7 +95,9 @@ class FileSender:
 
     def _want(self) -> int:
         to_boundary = BLOCK_BYTES - self.offset % BLOCK_BYTES
-        want = min(self._room(), to_boundary)
+        room = self._room()
+        # Half of it a time: a block is let go when all of it has arrived, and others go on meanwhile.
+        want = min(max(room // 2, READ_MIN_BYTES), room, to_boundary)
         for start, _stop in self._skip.overlap(self.offset, self.offset + want):
             if start > self.offset:
                 want = start - self.offset

@@ -7,6 +7,7 @@ Never reads a clock, opens a socket or touches a file.
 """
 
 from collections.abc import Iterable
+from math import log
 from typing import Final
 
 from numpy import uint8
@@ -48,6 +49,9 @@ FIRST_NUMBER_BOUND = NUMBER_JUMP_MAX // 2
 a new connection, would else speak to its client in numbers that the client has seen."""
 WINDOWS_BUFFERED: Final = 3
 """What is in flight, what is next, and what of a block waits for the rest of it to be acknowledged."""
+LOSS_LEAST: Final = 0.001
+LOSS_MOST: Final = 0.6
+"""Between these the buffer follows the loss seen."""
 REFILL_SHARE: Final = 4
 SEND_BUFFER_FAIR_BYTES: Final = 1_024 * KIB  # of several bodies, each; less costs a sixth more CPU
 SEND_BUFFER_MIN_BYTES: Final = 128 * KIB
@@ -201,10 +205,22 @@ class Connection:
             return 0
         buffered = found.body_sent.buffered_bytes if found.body_sent else 0
         others = core.requests.supplied.used_bytes - buffered
-        alone = min(WINDOWS_BUFFERED * core.path.controller.window_bytes, core.settings.send_buffer_max_bytes)
+        alone = min(self._wanted_buffer_bytes(), core.settings.send_buffer_max_bytes)
         wanted = max(alone - others // 2, min(alone, SEND_BUFFER_FAIR_BYTES), SEND_BUFFER_MIN_BYTES)
         room = min(wanted - buffered, core.memory.share_bytes)
         return room if room > 0 and room * REFILL_SHARE >= min(wanted, buffered + room) else 0
+
+    def _wanted_buffer_bytes(self) -> int:
+        """What keeps the path full: new data as well as what is repeated until all of a block has arrived.
+
+        Of a window's `n` datagrams, lost with probability `p`, the last has arrived after about
+        log n / log 1/p round trips, and a window holds two round trips' worth.
+        """
+        core, stats = self._core, self._core.stats
+        window_bytes = core.path.controller.window_bytes
+        loss = min(max(stats.lost / max(stats.datagrams_sent, 1), LOSS_LEAST), LOSS_MOST)
+        rounds = log(max(window_bytes / core.chunk_bytes, 2)) / -log(loss)
+        return int((WINDOWS_BUFFERED + rounds / 2) * window_bytes)
 
     def body_acked_bytes(self, request: int) -> int:
         """How many bytes of the request's body the peer has."""

@@ -5,6 +5,7 @@ Owns the two sides as a simulator sees them: engine, session, store, workers. Te
 
 from virtual_pair import SERVER, UNIX_S, ClientPeer, Pair, ServerPeer
 from virtual_process import CountedDisk, LateWorkers
+from virtual_signs import Signs
 
 from mayhem_udp.config.schema import AccessSettings
 from mayhem_udp.endpoint.workers import InlineWorkers
@@ -14,6 +15,7 @@ from mayhem_udp.session.asking import Question
 from mayhem_udp.session.echo import EchoClient
 from mayhem_udp.session.get import GetReceiver
 from mayhem_udp.session.put import PutSender
+from mayhem_udp.session.rivals import Rivals
 from mayhem_udp.session.session import Session
 from mayhem_udp.store.journal import JournalPolicy
 from mayhem_udp.store.names import Name, check_name
@@ -116,7 +118,9 @@ class SessionServer(Side):
             limits=limits,
             policy=policy or EAGER_JOURNAL,
         )
-        self._house = House(self.store, access, transfers_max, lambda: self.transfers)
+        self.signs = Signs(self.sessions)
+        rivals = Rivals(ask_after=self.signs.ask_after, cut_off=self.signs.cut_off)
+        self._house = House(self.store, access, transfers_max, lambda: self.transfers, rivals)
 
     @property
     def transfers(self):
@@ -124,20 +128,28 @@ class SessionServer(Side):
 
     def handle_batch(self, batch, *, now_ns):
         unix_s = self.unix_s + now_ns // SECOND
+        self.signs.now_ns = now_ns
         for connection in self.listener.handle_batch(batch, now_ns=now_ns, unix_s=unix_s):
             session = self.sessions.get(connection.connection_id)
             if session is None:
                 opener = Answering(connection, self.workers, lambda: self._house)
                 session = Session(connection, opener=opener)
                 self.sessions[connection.connection_id] = session
+            self.signs.hear(connection)
             self.take(session, now_ns=now_ns)
         self._reap(now_ns=now_ns)
+
+    def next_deadline_ns(self):
+        deadlines = [super().next_deadline_ns(), self.signs.next_due_ns()]
+        return min((each for each in deadlines if each is not None), default=None)
 
     def poll_transmit(self, *, now_ns):
         return self.listener.poll_transmit() or super().poll_transmit(now_ns=now_ns)
 
     def handle_timeout(self, *, now_ns):
         super().handle_timeout(now_ns=now_ns)
+        self.signs.now_ns = now_ns
+        self.signs.run()
         self._reap(now_ns=now_ns)
 
     def _reap(self, *, now_ns):

@@ -88,7 +88,9 @@ class Store:
     def _taking(self) -> Intake:
         if self._intake is None:
             raise RefusedError(
-                "this store takes no files", code=Code.READ_ONLY, remedy="start the server with access.write on"
+                "this store takes no files",
+                code=Code.READ_ONLY,
+                remedy="start the server with access.write on",
             )
         return self._intake
 

@@ -7,8 +7,6 @@ Never reads a clock, opens a socket or touches a file.
 """
 
 from collections.abc import Iterable
-from math import log
-from typing import Final
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -37,8 +35,9 @@ from mayhem_udp.transport.stateless import ENDINGS, handle_stateless, take_retry
 from mayhem_udp.transport.stats import ConnectionStats
 from mayhem_udp.transport.streams.bodies import as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
+from mayhem_udp.transport.supply import body_room_bytes
 from mayhem_udp.transport.timers import NEVER, Timer
-from mayhem_udp.units import KIB, US
+from mayhem_udp.units import US
 from mayhem_udp.wire.codec import Parameters
 from mayhem_udp.wire.declarations import VERSIONS_SPOKEN, DatagramType
 from mayhem_udp.wire.frames import MaxStream, Ping, ResetRequest, Token
@@ -47,15 +46,6 @@ NO_RESET_TOKEN = bytes(16)
 FIRST_NUMBER_BOUND = NUMBER_JUMP_MAX // 2
 """A server begins to count somewhere below this. One that was restarted, and takes a late HELLO for that of
 a new connection, would else speak to its client in numbers that the client has seen."""
-WINDOWS_BUFFERED: Final = 3
-"""What is in flight, what is next, and what of a block waits for the rest of it to be acknowledged."""
-LOSS_LEAST: Final = 0.001
-LOSS_MOST: Final = 0.6
-"""Between these the buffer follows the loss seen."""
-REFILL_SHARE: Final = 4
-SEND_BUFFER_FAIR_BYTES: Final = 1_024 * KIB  # of several bodies, each; less costs a sixth more CPU
-SEND_BUFFER_MIN_BYTES: Final = 128 * KIB
-"""However small the window: owners supply bodies in blocks of up to half of this, and wait for that much room."""
 
 
 class Connection:
@@ -193,34 +183,8 @@ class Connection:
         return self._core.acks.is_due(now_ns=now_ns)
 
     def body_room_bytes(self, request: int) -> int:
-        """How many more bytes of the request's body the send buffer takes now.
-
-        None while less than a quarter of it is free, so that blocks are large: each costs a read, a hash
-        and a batch that is not full. One body alone has all of the buffer; each of several what they leave
-        free of two, and a good block in any case.
-        """
-        core = self._core
-        found = core.requests.open.get(request)
-        if found is None:
-            return 0
-        buffered = found.body_sent.buffered_bytes if found.body_sent else 0
-        others = core.requests.supplied.used_bytes - buffered
-        alone = min(self._wanted_buffer_bytes(), core.settings.send_buffer_max_bytes)
-        wanted = max(alone - others // 2, min(alone, SEND_BUFFER_FAIR_BYTES), SEND_BUFFER_MIN_BYTES)
-        room = min(wanted - buffered, core.memory.share_bytes)
-        return room if room > 0 and room * REFILL_SHARE >= min(wanted, buffered + room) else 0
-
-    def _wanted_buffer_bytes(self) -> int:
-        """What keeps the path full: new data as well as what is repeated until all of a block has arrived.
-
-        Of a window's `n` datagrams, lost with probability `p`, the last has arrived after about
-        log n / log 1/p round trips, and a window holds two round trips' worth.
-        """
-        core, stats = self._core, self._core.stats
-        window_bytes = core.path.controller.window_bytes
-        loss = min(max(stats.lost / max(stats.datagrams_sent, 1), LOSS_LEAST), LOSS_MOST)
-        rounds = log(max(window_bytes / core.chunk_bytes, 2)) / -log(loss)
-        return int((WINDOWS_BUFFERED + rounds / 2) * window_bytes)
+        """How many more bytes of the request's body the send buffer takes now: see `supply`."""
+        return body_room_bytes(self._core, request)
 
     def body_acked_bytes(self, request: int) -> int:
         """How many bytes of the request's body the peer has."""

@@ -150,27 +150,31 @@ class Party:
 
     link: Link
     guests: list[Guest]
+    least: float = 0.12
+    """Nobody gets a smaller part of the link."""
     from_s: int = 20
-    to_s: int = 60
+    to_s: int = 50
 
 
-def beside(other: str, link: Link) -> Party:
+def beside(other: str, link: Link, least: float = 0.15) -> Party:
     """One of ours and another."""
-    return Party(link, [Guest(), Guest(other)])
+    return Party(link, [Guest(), Guest(other)], least)
 
 
 PARTIES: dict[str, Party] = {
     "four at once": Party(WIDE, [Guest() for _ in range(4)]),
     "four, 2 s apart": Party(WIDE, [Guest(start_ns=index * 2 * SECOND) for index in range(4)]),
-    "four, 5 s apart": Party(WIDE, [Guest(start_ns=index * 5 * SECOND) for index in range(4)], 30, 70),
+    "four, 5 s apart": Party(
+        WIDE, [Guest(start_ns=index * 5 * SECOND) for index in range(4)], from_s=30, to_s=60
+    ),
     "two, 10 s apart": Party(WIDE, [Guest(start_ns=index * 10 * SECOND) for index in range(2)]),
     "four, round trips 50 to 100 ms": Party(
         WIDE, [Guest(round_trip_ns=each * MS) for each in (50, 65, 80, 100)]
     ),
     "four, shallow queue, 0.2 BDP": Party(replace(WIDE, queue_bdp=0.2), [Guest() for _ in range(4)]),
     "four, loss 5 %": Party(replace(WIDE, loss=0.05), [Guest() for _ in range(4)]),
-    "beside a TCP CUBIC": beside("tcp cubic", WIDE),
-    "beside a TCP BBR": beside("tcp bbr", WIDE),
+    "beside a TCP CUBIC": beside("tcp cubic", WIDE, 0.25),
+    "beside a TCP BBR": beside("tcp bbr", WIDE, 0.25),
     "beside a TCP CUBIC, 0.5 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=0.5)),
     "beside a TCP CUBIC, 2 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=2)),
     "beside a TCP CUBIC, 20 Mbit/s": beside("tcp cubic", replace(WIDE, rate_bps=20 * MBIT)),
@@ -178,12 +182,11 @@ PARTIES: dict[str, Party] = {
 }
 
 
-def run_together(party: Party, *, seed: int = 1) -> list[float]:
-    """The parts of the link that each gets; the seed moves each start by up to `START_SPREAD_NS`."""
-    link, guests, from_s, to_s = party.link, party.guests, party.from_s, party.to_s
-    simulation = Simulation(link, seed)
-    spread = [simulation.rng.randrange(START_SPREAD_NS) for _ in guests]
-    flows = [
+def invite(party: Party, *, seed: int = 1) -> tuple[Simulation, list[Flow]]:
+    """The flows of a party, not started yet; the seed moves each start by up to `START_SPREAD_NS`."""
+    simulation = Simulation(party.link, seed)
+    spread = [simulation.rng.randrange(START_SPREAD_NS) for _ in party.guests]
+    return simulation, [
         Flow(
             simulation,
             maker(guest.controller),
@@ -192,12 +195,17 @@ def run_together(party: Party, *, seed: int = 1) -> list[float]:
             start_ns=guest.start_ns + late_ns,
             fixed_rhythm=TCP_RHYTHM if guest.controller.startswith("tcp") else 0,
         )
-        for guest, late_ns in zip(guests, spread, strict=True)
+        for guest, late_ns in zip(party.guests, spread, strict=True)
     ]
-    simulation.run(until_ns=from_s * SECOND)
+
+
+def run_together(party: Party, *, seed: int = 1) -> list[float]:
+    """The parts of the link that each gets."""
+    simulation, flows = invite(party, seed=seed)
+    simulation.run(until_ns=party.from_s * SECOND)
     before = [flow.delivered for flow in flows]
-    simulation.run(until_ns=to_s * SECOND)
-    carried = link.capacity_bytes(from_s * SECOND, to_s * SECOND)
+    simulation.run(until_ns=party.to_s * SECOND)
+    carried = party.link.capacity_bytes(party.from_s * SECOND, party.to_s * SECOND)
     return [
         (flow.delivered - start) * (DATAGRAM_BYTES + HEADER_BYTES) / DATAGRAM_BYTES / carried
         for flow, start in zip(flows, before, strict=True)

@@ -1,6 +1,6 @@
 """The bandwidth of the path: the largest rate seen lately, counted in what is *sent*.
 
-Owns the maximum over this cycle of probing and the one before it (draft-ietf-ccwg-bbr 5.5.2).
+Owns the maximum over this cycle of probing and the one before it (draft-ietf-ccwg-bbr 5.5.3).
 A sample is what was delivered, divided by the part that random loss leaves, but no more than was
 sent: so random loss does not lower it, and chance does not raise it. It is the rate to send at, on
 a link that loses before its bottleneck as on one that loses behind it.

@@ -10,11 +10,11 @@ from mayhem_udp.units import MS, SECOND
 
 # --- Gains ----------------------------------------------------------------------------------------
 STARTUP_PACING_GAIN: Final = 2.77
-"""4 ln 2: the smallest that doubles the rate each round trip (draft 2.4)."""
+"""4 ln 2: the smallest that doubles the rate each round trip (draft 2.5)."""
 WINDOW_GAIN: Final = 2.0
-"""The window in bandwidth-delay products (draft 2.5)."""
+"""The window in bandwidth-delay products (draft 2.6)."""
 DRAIN_PACING_GAIN: Final = 0.5
-"""Empties within a round trip what startup has queued (draft 2.4)."""
+"""Empties within a round trip what startup has queued (draft 2.5)."""
 UP_PACING_GAIN: Final = 1.25
 """Probing for more (draft 5.3.3.4)."""
 UP_PACING_GAIN_GROWING: Final = 2.0
@@ -49,10 +49,10 @@ INITIAL_BURST_DATAGRAMS: Final = 10
 INITIAL_RTT_NS: Final = 100 * MS
 """Assumed for pacing before there is a sample."""
 WINDOW_MIN_DATAGRAMS: Final = 4
-"""Draft 2.7, BBR.MinPipeCwnd."""
+"""Draft 2.8, BBR.MinPipeCwnd."""
 WINDOW_MIN_QUANTA: Final = 4
 """Bursts that must fit in the window: one being sent, one on its way, one being received, one more.
-On loopback this, not the bandwidth-delay product, is what is in flight (draft 5.5.7)."""
+On loopback this, not the bandwidth-delay product, is what is in flight (draft 5.5.8)."""
 
 # --- Filters --------------------------------------------------------------------------------------
 RTT_MIN_WINDOW_NS: Final = 10 * SECOND
@@ -71,13 +71,13 @@ EPOCH_MIN_NS: Final = 5 * MS
 
 # --- Loss and queue -------------------------------------------------------------------------------
 LOSS_THRESHOLD: Final = 0.02
-"""Loss that counts, beyond what is known to be random (draft 2.7, BBR.LossThresh)."""
+"""Loss that counts, beyond what is known to be random (draft 2.8, BBR.LossThresh)."""
 LOSS_DEVIATIONS: Final = 2.5
 """Ours: ... and beyond chance: so many standard deviations of what was seen on the quiet path."""
 BETA: Final = 0.7
-"""The largest step down in a round trip (draft 2.7)."""
+"""The largest step down in a round trip (draft 2.8)."""
 HEADROOM: Final = 0.15
-"""Left free below a level of in-flight data that has caused loss (draft 2.7)."""
+"""Left free below a level of in-flight data that has caused loss (draft 2.8)."""
 FULL_GROWTH: Final = 1.25
 FULL_ROUNDS: Final = 3
 """Startup is over after so many round trips with less growth (draft 5.3.1.2)."""
@@ -92,7 +92,7 @@ QUEUE_SCALE_RATE: Final = 12_500_000
 """Ours: delay up to the largest of 2 ms, two bursts, what makes 10 ms with the round trip (programs that
 wait for their processor), a sixteenth of the round trip, and 6 ms * sqrt(100 Mbit/s / our rate) is no
 queue. The last, at most half a round trip, lets slow flows bear more of a shared queue than fast ones,
-so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020, section 3.5)."""
+so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020)."""
 UP_QUEUE_SHARE: Final = 0.6
 """Ours: so much of it on top of what stood there before ends a probe."""
 QUIET_CEILING: Final = 2.0
@@ -103,7 +103,7 @@ RANDOM_LOSS_MAX: Final = 0.7
 # --- Probing --------------------------------------------------------------------------------------
 PROBE_WAIT_NS: Final = 400 * MS
 PROBE_WAIT_ROUNDS: Final = 4
-"""Ours: the time from one probe to the next, 2 to 3 s in the draft (5.3.3.5), is as short as this
+"""Ours: the time from one probe to the next, 2 to 3 s in the draft (5.3.3.8), is as short as this
 so that a link whose rate changes every few seconds is used; the longer of both, up to a quarter more
 by chance."""
 CROWD_NS: Final = 750 * MS

@@ -13,7 +13,7 @@ from mayhem_udp.transport.congestion.bbr.model import PathModel
 
 
 class State(Enum):
-    """The states (draft-ietf-ccwg-bbr-06 section 4.1), and three of ours: TRIM, OUTAGE, RESUME."""
+    """The states (draft-ietf-ccwg-bbr-06 section 5.1), and three of ours: TRIM, OUTAGE, RESUME."""
 
     STARTUP = "startup"
     DRAIN = "drain"

@@ -20,7 +20,7 @@ from mayhem_udp.transport.congestion.bbr.model import INFINITE, PathModel
 from mayhem_udp.transport.congestion.bbr.phases.phase import Phase, State
 
 STEPS_MAX = 30
-"""Doublings of the growth of `in_flight_high` (draft section 5.3.3.6)."""
+"""Doublings of the growth of `in_flight_high` (draft section 5.3.3.5)."""
 
 
 class Up(Phase):
@@ -67,7 +67,7 @@ class Up(Phase):
         return State.DOWN
 
     def _raise_high(self, sample: AckSample) -> None:
-        """Raise the long-term bound while it is in use, faster each round trip (section 5.3.3.6)."""
+        """Raise the long-term bound while it is in use, faster each round trip (section 5.3.3.5)."""
         model = self._model
         if model.in_flight_high == INFINITE:
             return

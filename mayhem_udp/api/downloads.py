@@ -22,7 +22,8 @@ from mayhem_udp.results import Outcome
 from mayhem_udp.session.echo import EchoClient
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.get import GetReceiver
-from mayhem_udp.session.packs import GetPackReceiver, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackReceiver
 from mayhem_udp.store.names import Name
 from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.outflow import Outflow

@@ -19,7 +19,8 @@ from mayhem_udp.errors import Code, MayhemError, error_of_code
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
 from mayhem_udp.results import Outcome
 from mayhem_udp.session.exchange import Exchange, Workers
-from mayhem_udp.session.packs import PutPackSender, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import PutPackSender
 from mayhem_udp.session.put import PutSender
 from mayhem_udp.store.source import BytesSource, Source, StreamSource, open_local
 from mayhem_udp.transport.connection import Connection

@@ -13,7 +13,8 @@ from mayhem_udp.session.asking import ListAnswer, PingAnswer, RemoveAnswer, Stat
 from mayhem_udp.session.echo import EchoServer
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.get import GetSender
-from mayhem_udp.session.packs import GetPackSender, PutPackReceiver, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackSender, PutPackReceiver
 from mayhem_udp.session.put import PutReceiver
 from mayhem_udp.session.rivals import Rivals
 from mayhem_udp.store.names import check_name

@@ -17,7 +17,8 @@ from virtual_sessions import SessionClient, SessionServer
 
 from mayhem_udp.errors import Code
 from mayhem_udp.session.asking import Question
-from mayhem_udp.session.packs import GetPackReceiver, PutPackSender, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.datagrams import Address, ReceivedBatch
 from mayhem_udp.transport.listener import Listener

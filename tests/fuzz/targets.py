@@ -19,7 +19,7 @@ from mayhem_udp.cli.capture.trains import split_train
 from mayhem_udp.config.load import Sources, load, options_from
 from mayhem_udp.errors import ConfigError, LocalFileError, PeerError, UsageError
 from mayhem_udp.mayhem.spec import parse_spec
-from mayhem_udp.session.packs import PackReader
+from mayhem_udp.session.pack_shape import PackReader
 from mayhem_udp.store.journal import (
     RECORD_BYTES,
     decode_header,

@@ -11,7 +11,8 @@ from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.limits import MEMORY_FLOOR_BYTES
 from mayhem_udp.mayhem.spec import parse_spec
 from mayhem_udp.session.get import GetReceiver
-from mayhem_udp.session.packs import GetPackReceiver, PutPackSender, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.store.outflow import Outflow
 from mayhem_udp.transport.memory import CONNECTION_BYTES
 from mayhem_udp.units import KIB, MIB, SECOND

@@ -8,7 +8,8 @@ from virtual_sessions import KIB, SECOND, LateWorkers, SessionPair
 
 from mayhem_udp.errors import Code
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
-from mayhem_udp.session.packs import PACK_FILES_MAX, GetPackReceiver, PutPackSender, SmallFile, encode_file
+from mayhem_udp.session.pack_shape import SmallFile, encode_file
+from mayhem_udp.session.packs import PACK_FILES_MAX, GetPackReceiver, PutPackSender
 from mayhem_udp.store.quota import StoreLimits
 from mayhem_udp.wire.messages import NO_DIGEST, GetPack, PackResult, PingRequest, PutPack, Result
 

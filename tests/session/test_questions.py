@@ -7,7 +7,8 @@ from virtual_pair import some_bytes
 from virtual_sessions import ALL_ALLOWED, SessionPair
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.session.packs import GetPackReceiver, PutPackSender, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.wire.messages import NO_DIGEST, EntryKind, List, PingRequest, Remove, Stat
 
 

@@ -7,7 +7,8 @@ from hashlib import sha256
 from random import Random
 
 from mayhem_udp.errors import Code, UnreachableError
-from mayhem_udp.session.packs import GetPackReceiver, PutPackSender, SmallFile
+from mayhem_udp.session.pack_shape import SmallFile
+from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.store.names import check_name
 from mayhem_udp.wire.messages import List, PingRequest, Remove, Stat
 

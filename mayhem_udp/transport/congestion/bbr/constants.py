@@ -95,8 +95,8 @@ queue. The last, at most half a round trip, lets slow flows bear more of a share
 so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020)."""
 UP_QUEUE_SHARE: Final = 0.6
 """Ours: so much of it on top of what stood there before ends a probe."""
-QUIET_CEILING: Final = 2.0
-"""Ours: the empty path is known where the delay has lately been so many times what is no queue."""
+QUIET_PART: Final = 4
+"""Ours: a delay of up to this part of the longest of late is a quiet path; losses there are chance."""
 RANDOM_LOSS_MAX: Final = 0.7
 """Ours: whatever is learned, no more than this is taken for chance. It bounds what a mistake costs."""
 
@@ -111,3 +111,5 @@ CROWD_RTTS: Final = 10
 """Ours: a queue that has stood for so long, the longer of both, is kept by others."""
 CROWD_BETA: Final = 0.9
 """Ours: the step down in a crowd; with 0.7 a first-generation BBR leaves us less than a quarter."""
+CROWD_LOSS_MAX: Final = 0.08
+"""Ours: where more is lost, everybody has to give way, whoever keeps the queue standing."""

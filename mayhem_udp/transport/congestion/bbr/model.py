@@ -11,6 +11,7 @@ from mayhem_udp.transport.congestion.bbr.bandwidth import Bandwidth
 from mayhem_udp.transport.congestion.bbr.constants import (
     BETA,
     CROWD_BETA,
+    CROWD_LOSS_MAX,
     CROWD_NS,
     CROWD_RTTS,
     EPOCH_MIN_NS,
@@ -51,6 +52,8 @@ class PathModel:
         self.probed_round = 0
         self.window_bytes = 0.0
         self.delivered_rate = 0.0
+        self.loss = 0.0
+        """The part that was lost of what was sent over the last epoch."""
         self.excess_loss = False
         self.app_limited = False
         self.in_flight_bytes = 0
@@ -116,6 +119,7 @@ class PathModel:
         self._epoch_ns, self._epoch_delivered = now_ns, sample.delivered_bytes
         sent = max(sample.rate_sent_bytes, 1)
         loss = max(1 - sample.rate_delivered_bytes / sent, 0.0)
+        self.loss = loss
         datagrams = sent / self.datagram_bytes
         self._commit_pending()
         speed = 0.0
@@ -131,7 +135,7 @@ class PathModel:
     def _commit_pending(self) -> None:
         """A quiet epoch counts once the next is quiet too: a queue shows after what it has cost."""
         pending, self._pending = self._pending, None
-        if pending is None or self.queue.stands:
+        if pending is None or not self.queue.is_quiet:
             return
         loss, datagrams, speed = pending
         if self.full_reached:
@@ -144,7 +148,7 @@ class PathModel:
 
     @property
     def has_congestive_loss(self) -> bool:
-        return self.excess_loss and self.queue.stands
+        return self.excess_loss and self.queue.is_full
 
     @property
     def needs_look(self) -> bool:
@@ -172,7 +176,8 @@ class PathModel:
         """Whether others keep the queue standing: giving way then only feeds them."""
         queue = self.queue
         since_ns = self.now_ns - queue.stands_since_ns
-        return queue.stands and since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)
+        is_old = since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)
+        return queue.stands and is_old and self.loss < CROWD_LOSS_MAX
 
     def lower_short_term(self) -> None:
         latest, beta = self.fair_rate, CROWD_BETA if self.is_crowded else BETA

@@ -13,7 +13,7 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     QUEUE_RTT_SHARE,
     QUEUE_SCALE_NS,
     QUEUE_SCALE_RATE,
-    QUIET_CEILING,
+    QUIET_PART,
     RTT_MIN_WINDOW_NS,
 )
 from mayhem_udp.units import SECOND
@@ -105,18 +105,29 @@ class Queue:
         return self.latest_ns > self.allowed_ns
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether no queue stands, and one would have been noticed.
+    def ceiling_ns(self) -> int:
+        """The longest delay of the last ten to twenty seconds; a full queue, if it was ever full."""
+        return max(self._ceilings)
 
-        A queue that never empties looks like an empty path. So the round trip must have been seen to
-        vary lately by more than a queue that is none, or not to shrink when little was in flight.
-        """
-        return not self.stands and self.is_known
+    @property
+    def is_full(self) -> bool:
+        """Whether losses may be its own: it stood over the last epoch, or was near its longest."""
+        return self.stands or self.delay_ns > max(QUEUE_MIN_NS, self.ceiling_ns // 2)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there was none to speak of over the last epoch, and one would have been noticed."""
+        return self.is_known and self.delay_ns <= max(QUEUE_MIN_NS, self.ceiling_ns // QUIET_PART)
 
     @property
     def is_known(self) -> bool:
-        """Whether it is certain which round trip is that of the empty path."""
-        return max(self._ceilings) > QUIET_CEILING * self.allowed_ns or self._now_ns < self._trusted_until_ns
+        """Whether it is certain which round trip is that of the empty path.
+
+        A queue that never empties looks like an empty path. So the round trip must have been seen to
+        vary lately, or not to shrink when little was in flight.
+        """
+        enough_ns = max(2 * QUEUE_MIN_NS, int(self.rtt_min_ns * QUEUE_RTT_SHARE))
+        return self.ceiling_ns > enough_ns or self._now_ns < self._trusted_until_ns
 
     def is_stale(self, *, after_ns: int, now_ns: int) -> bool:
         """Whether the empty path has not been seen for so long that it is worth a look."""

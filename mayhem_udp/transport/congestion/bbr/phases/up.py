@@ -46,7 +46,7 @@ class Up(Phase):
         if self.rounds < 1:
             return None
         if model.epoch_end and model.excess_loss:
-            if (model.queue.stands or model.queue.is_long) and not model.is_crowded:
+            if (model.queue.is_full or model.queue.is_long) and not model.is_crowded:
                 floor = BETA * WINDOW_GAIN * model.bdp_bytes
                 model.in_flight_high = max(sample.rate_tx_in_flight_bytes, floor)
             return self._leave()

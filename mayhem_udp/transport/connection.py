@@ -26,7 +26,6 @@ from mayhem_udp.transport.migration import move_to, on_other_address
 from mayhem_udp.transport.opening import Opened
 from mayhem_udp.transport.outbound import Outbound
 from mayhem_udp.transport.path import Path
-from mayhem_udp.transport.recovery import Outcome
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.settling import Settler
@@ -208,7 +207,7 @@ class Connection:
         if opened.header.type == DatagramType.RETRY:
             unheard = take_retry(core, opened, now_ns=now_ns)
             if unheard:
-                self._settler.settle(Outcome([], unheard, []))
+                self._settler.say_again(unheard)
                 self._outbound.probes_due = 0
             return
         if opened.header.type in ENDINGS:

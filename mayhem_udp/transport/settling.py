@@ -31,13 +31,19 @@ class Settler:
             self._on_acked(run, touched)
         for run in outcome.lost:
             self._on_lost(run)
-        core.stats.spurious += sum(run.count for run in outcome.spurious)
+        core.stats.lost += _datagrams(outcome.lost)
+        core.stats.spurious += _datagrams(outcome.spurious)
         if core.path.mtu.current_bytes != before:
             core.path.controller.on_datagram_bytes(core.path.mtu.current_bytes)
         for number in touched:
             request = core.requests.open.get(number)
             if request is not None:
                 self.end_if_settled(request)
+
+    def say_again(self, unheard: list[Run]) -> None:
+        """What a server that keeps nothing of strangers did not listen to: the network has lost none of it."""
+        for run in unheard:
+            self._on_lost(run)
 
     def end_if_settled(self, request: Request) -> None:
         """End a request that has said all, once all is acknowledged."""
@@ -71,7 +77,6 @@ class Settler:
 
     def _on_lost(self, run: Run) -> None:
         core = self._core
-        core.stats.lost += run.count
         if isinstance(run.body, BodySend):
             run.body.on_lost(run.offset, run.length)
             if request_of(run.body.stream_id) in core.requests.open:
@@ -102,3 +107,8 @@ class Settler:
         """Say a frame again, once, however many copies of it were lost."""
         if frame not in self._core.control:
             self._core.control.append(frame)
+
+
+def _datagrams(runs: list[Run]) -> int:
+    """How many there are, without probes: one that is too large for the path tells of no loss (RFC 8899 section 3)."""
+    return sum(run.count for run in runs if not run.probe_bytes)

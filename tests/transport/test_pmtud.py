@@ -143,4 +143,5 @@ def test_lost_probes_of_the_size_are_no_congestion(pair):
     pair.run(seconds=8)
     assert link.swallowed >= 2 * PROBES_MAX
     assert pair.connection.path.delivery.lost_bytes == 0
+    assert pair.connection.stats.lost == 0, "no datagram that carried anything"
     assert pair.connection.path.mtu.current_bytes == 1_232

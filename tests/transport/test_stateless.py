@@ -112,6 +112,12 @@ def test_a_retry_gives_the_first_round_trip(opening):
     assert opening.engine.rtt.latest_ns == 30_000_000
 
 
+def test_what_a_retry_has_said_again_was_not_lost_on_the_way(opening):
+    opening.give(retry())
+    opening.listen()
+    assert opening.engine.stats.lost == 0
+
+
 def test_a_retry_after_the_handshake_changes_nothing(client):
     client.engine.open_request()
     client.engine.supply_body(0, 0, bytes(5_000))

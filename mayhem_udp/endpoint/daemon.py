@@ -21,6 +21,7 @@ from mayhem_udp.endpoint.server import Server
 from mayhem_udp.endpoint.systemd import Notifier, handed_over, watchdog_ns
 from mayhem_udp.endpoint.telemetry import Telemetry
 from mayhem_udp.endpoint.udp import BufferGrant, DatagramSocket, UdpSocket
+from mayhem_udp.endpoint.watchdog import Watchdog
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.log import Logger, open_log
@@ -69,6 +70,7 @@ class Daemon:
         self._sources = sources
         self._log = log
         self._notifier = Notifier(os.environ)
+        self._watchdog: Watchdog | None = None
         self._telemetry = Telemetry(log, progress_interval_ns=settings.logging.progress_interval_ns)
         self._store = self._open_store()
         self._workers = Workers(loop, threads_max=settings.server.workers)
@@ -105,12 +107,17 @@ class Daemon:
         self._every(lambda: self._settings.server.status_interval_ns, self._tell_status)
         watched_ns = watchdog_ns(os.environ, process_id=os.getpid())
         if watched_ns is not None:
-            self._every(lambda: watched_ns // 2, self._notifier.watchdog)
+            self._watch(watched_ns)
         self._every(lambda: SECOND, self._look_for_stalls)
         self._workers.submit(self._store, self._store.count, _ignore)
         self._sweep()
         self._notifier.ready(self._status())
         self._has_begun = True
+
+    def _watch(self, limit_ns: int) -> None:
+        watchdog = Watchdog(self._loop.gaps, notifier=self._notifier, log=self._log, limit_ns=limit_ns)
+        self._watchdog = watchdog
+        self._every(lambda: watchdog.beat_ns, watchdog.beat)
 
     def _open_sockets(self) -> list[UdpSocket]:
         wanted = socket_settings(self._settings)
@@ -291,6 +298,8 @@ class Daemon:
 
     def close(self) -> None:
         """Let go of everything."""
+        if self._watchdog is not None:
+            self._watchdog.close()
         self._server.close()
         left = self._workers.close()
         if left:

@@ -4,6 +4,9 @@ Owns the received sequence numbers and the schedule of acknowledgements (RFC 900
 ACK frequency after draft-ietf-quic-ack-frequency). Never sends: `outbound` asks for the frame.
 """
 
+from collections import deque
+from typing import Final
+
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import ACK_PAIRS_MAX, ACK_RANGES_KEPT_MAX, NUMBER_JUMP_MAX
 from mayhem_udp.rangeset import RangeSet
@@ -15,6 +18,14 @@ from mayhem_udp.wire.frames import Ack, AckFrequency
 EVERY_DEFAULT = 2
 """Acknowledge every second datagram until the peer asks otherwise (RFC 9000 section 13.2.2)."""
 
+NOTHING_NEW: Final = 1 << 64
+"""Above every sequence number."""
+NAMED_TIMES: Final = 8
+"""What has arrived is named by so many ACKs, unless the peer is known to have seen one: at 50 % loss one range in
+250 is never heard of and its datagrams come twice, which costs less than more ACKs, or longer ones, would."""
+RANGES_FREE: Final = 16
+"""So many ranges are named in any case: they are small beside the headers, and outlive a burst of lost ACKs."""
+
 
 class AckTracker:
     """The receiver's half of acknowledgement, in runs."""
@@ -25,6 +36,8 @@ class AckTracker:
         "_floor",
         "_frequency_number",
         "_largest_ns",
+        "_lowest_new",
+        "_lowest_told",
         "_waiting",
         "corrupt",
         "deadline_ns",
@@ -43,6 +56,10 @@ class AckTracker:
         self._delay_ns = delay_ns
         self._frequency_number = -1
         self._waiting = 0
+        self._lowest_new = NOTHING_NEW
+        """The lowest number that has come since the last ACK."""
+        self._lowest_told: deque[int] = deque(maxlen=NAMED_TIMES)
+        """The same for each of the last ACKs, as it was before it."""
         self.deadline_ns = NEVER
         self.corrupt = 0
         self.duplicates = 0
@@ -63,6 +80,8 @@ class AckTracker:
             for start, end in new:
                 self.received.add(start, end)
             self.duplicates += count - sum(end - start for start, end in new)
+        if new and new[0][0] < self._lowest_new:
+            self._lowest_new = new[0][0]
         if stop - 1 > self.largest:
             self.largest = stop - 1
             self._largest_ns = now_ns
@@ -116,5 +135,16 @@ class AckTracker:
         self._waiting = 0
         self.deadline_ns = NEVER
         delay_us = min((now_ns - self._largest_ns) // US, 0xFFFFFFFF)
-        pairs = pairs_of_ranges(self.received.newest(ACK_PAIRS_MAX))
+        pairs = pairs_of_ranges(self._ranges_to_name())
         return Ack(self.largest, delay_us, self.corrupt & 0xFFFFFFFF, pairs[: 2 * ACK_PAIRS_MAX])
+
+    def _ranges_to_name(self) -> list[tuple[int, int]]:
+        """The newest ranges, down to what the last `NAMED_TIMES` ACKs have all named (RFC 9000 section 13.2.3)."""
+        self._lowest_told.append(self._lowest_new)
+        self._lowest_new = NOTHING_NEW
+        lowest = min(self._lowest_told)
+        ranges = self.received.newest(ACK_PAIRS_MAX)
+        count = len(ranges)
+        while count > RANGES_FREE and ranges[count - 1][1] <= lowest:
+            count -= 1
+        return ranges[:count]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import ACK_PAIRS_MAX, ACK_RANGES_KEPT_MAX, NUMBER_JUMP_MAX
-from mayhem_udp.transport.acks import EVERY_DEFAULT, AckTracker
+from mayhem_udp.transport.acks import EVERY_DEFAULT, NAMED_TIMES, RANGES_FREE, AckTracker
 from mayhem_udp.units import MS, US
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.frames import AckFrequency
@@ -111,6 +111,44 @@ def test_what_the_peer_has_seen_acknowledged_is_forgotten_but_not_taken_again():
     assert ranges_of_ack(acks.frame(now_ns=0))[0] == (98, 99)
     assert acks.record(40, 1, now_ns=0) == [], "it may have been here"
     assert acks.record(97, 1, now_ns=0) == [(97, 98)]
+
+
+def take_every_second(acks, first, count):
+    """`count` ranges of one number each, from `first` on."""
+    for number in range(first, first + 2 * count, 2):
+        acks.record(number, 1, now_ns=0)
+
+
+def named(acks):
+    return ranges_of_ack(acks.frame(now_ns=0))
+
+
+def test_a_range_is_named_by_so_many_acks_and_no_longer():
+    acks, many = tracker(), 10 * RANGES_FREE
+    take_every_second(acks, 0, many)
+    for times in range(NAMED_TIMES):
+        assert len(named(acks)) == many + times * RANGES_FREE
+        take_every_second(acks, 2 * (many + times * RANGES_FREE), RANGES_FREE)
+    assert len(named(acks)) == NAMED_TIMES * RANGES_FREE
+    assert acks.record(0, 1, now_ns=0) == [], "it is still known to have come"
+
+
+def test_a_few_ranges_are_named_for_ever():
+    acks = tracker()
+    take_every_second(acks, 0, RANGES_FREE)
+    for _ in range(3 * NAMED_TIMES):
+        assert len(named(acks)) == RANGES_FREE
+
+
+def test_one_that_comes_late_is_named_as_often_as_any_other():
+    acks, many = tracker(), 10 * RANGES_FREE
+    take_every_second(acks, 100, many)
+    for _ in range(NAMED_TIMES + 1):
+        named(acks)
+    acks.record(7, 1, now_ns=0)
+    for _ in range(NAMED_TIMES):
+        assert named(acks)[-1] == (7, 8)
+    assert len(named(acks)) == RANGES_FREE
 
 
 def test_an_ack_seen_that_names_more_than_came_keeps_the_largest():

@@ -26,7 +26,7 @@ EXAMPLES = list(blocks(PAGE, *page_blocks.EXAMPLES))
 CONSTANTS = {
     name: getattr(module, name)
     for module, names in {
-        acks: ("EVERY_DEFAULT",),
+        acks: ("EVERY_DEFAULT", "NAMED_TIMES", "RANGES_FREE"),
         rhythm: ("PER_ROUND_TRIP", "DELAY_MIN_NS"),
         outbound: ("SKIP_EVERY", "ELICIT_EVERY"),
         loss: ("PACKET_THRESHOLD", "PACKET_THRESHOLD_MAX", "PERSISTENT_PROBES"),

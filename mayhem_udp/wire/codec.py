@@ -339,7 +339,7 @@ class Parameters:
 
 def encode_handshake(parameters: Parameters) -> bytes:
     """A handshake message: its length, then the parameters."""
-    agent = parameters.agent.encode()[:AGENT_MAX_BYTES]
+    agent = parameters.agent.encode()[:AGENT_MAX_BYTES].decode("utf-8", "ignore").encode()  # whole characters
     body: bytes = PARAMETERS.build(
         {
             "idle_timeout_ms": parameters.idle_timeout_ms,
@@ -378,6 +378,10 @@ def decode_handshake(stream: Buffer) -> Parameters | None:
     parsed = PARAMETERS.parse(body)
     if not _are_legal(parsed):
         raise _malformed("handshake parameters are out of range")
+    try:
+        agent = parsed.agent.decode()
+    except UnicodeDecodeError:
+        raise _malformed("the agent of the handshake is not UTF-8") from None
     return Parameters(
         idle_timeout_ms=parsed.idle_timeout_ms,
         datagram_max_bytes=parsed.datagram_max_bytes,
@@ -386,7 +390,7 @@ def decode_handshake(stream: Buffer) -> Parameters | None:
         body_window_bytes=parsed.body_window_bytes,
         requests_max=parsed.requests_max,
         reset_token=parsed.reset_token,
-        agent=parsed.agent.decode("utf-8", "replace"),
+        agent=agent,
     )
 
 

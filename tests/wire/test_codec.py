@@ -65,11 +65,11 @@ def test_a_message_of_each_type_comes_back_as_it_was(kind):
 @given(handshakes)
 def test_handshake_parameters_come_back_as_they_were(parameters):
     data = codec.encode_handshake(parameters)
-    agent = parameters.agent.encode()[: codec.AGENT_MAX_BYTES].decode("utf-8", "replace")
+    agent = parameters.agent.encode()[: codec.AGENT_MAX_BYTES].decode("utf-8", "ignore")
     back = codec.decode_handshake(data)
     assert back is not None
     assert (back.agent, back.reset_token) == (agent, parameters.reset_token)
-    assert codec.encode_handshake(back) == data or len(agent.encode()) > codec.AGENT_MAX_BYTES
+    assert codec.encode_handshake(back) == data
 
 
 @given(handshakes, st.binary(min_size=1, max_size=20))
@@ -226,6 +226,19 @@ def test_parameters_out_of_range_are_refused(change):
     }
     assert codec.decode_handshake(codec.encode_handshake(codec.Parameters(**legal))) is not None
     refusal(codec.decode_handshake, codec.encode_handshake(codec.Parameters(**(legal | change))))
+
+
+def test_an_agent_that_is_no_text_is_refused():
+    legal = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, bytes(16), "agent")
+    data = codec.encode_handshake(legal)
+    assert "UTF-8" in refusal(codec.decode_handshake, data[:-1] + b"\xff").message
+
+
+def test_an_agent_is_cut_between_characters():
+    parameters = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, bytes(16), "a" + 200 * "é")
+    back = codec.decode_handshake(codec.encode_handshake(parameters))
+    assert back is not None
+    assert back.agent == "a" + codec.AGENT_MAX_BYTES // 2 * "é"
 
 
 def test_an_ack_of_numbers_below_zero_is_refused():

@@ -22,7 +22,9 @@ COPY = ROOT / ".mutation"
 MUTATED = ("wire", "transport")
 TESTS = ("wire", "transport", "session", "mutation/lives")
 COPIED = ("mayhem_udp", "tests", "docs", "config.toml", "README.md", "LICENSE")
-AT_ONCE = 200
+LEFT_OUT = ("transport/congestion/test_goodput.py",)
+"""A remembered table that takes a minute: each mutant of the controllers would wait for all of it."""
+AT_ONCE = 400
 """Mutants between two looks at the clock: each time the tests are run once as they are."""
 UNITS_S = {"s": 1, "m": 60, "h": 3_600}
 SURVIVED, UNTESTED = 0, 33
@@ -57,6 +59,8 @@ def make_copy(modules):
             shutil.copy(source, COPY / name)
     for name in ("end_to_end", "endpoint", "cli", "bench"):
         shutil.rmtree(COPY / "tests" / name, ignore_errors=True)
+    for name in LEFT_OUT:
+        (COPY / "tests" / name).unlink()
     listed = {
         "mutated": (f"mayhem_udp/{name}/" for name in modules),
         "tests": (f"tests/{name}/" for name in TESTS),
@@ -95,6 +99,8 @@ def try_mutants(seed, end):
             break
         mutmut(*names[first : first + AT_ONCE], log="tried.log")
         tried = {name: code for name, code in outcomes().items() if code is not None}
+        if not tried:
+            sys.exit(f"the tests fail as they are; see {COPY / 'tried.log'}")
         print(f"{len(tried)} of {len(names)} tried, {score(tried):.1%} noticed", flush=True)
 
 

@@ -49,7 +49,7 @@ class RoundTrip:
     def pto_ns(self, *, ack_delay_max_ns: int, backoff: int) -> int:
         """How long to wait for any acknowledgement before probing (RFC 9002 section 6.2.1).
 
-        Doubles with each probe unanswered, but only up to `PTO_MAX_NS` (or three round trips, if
+        Doubles with each step of `backoff`, but only up to `PTO_MAX_NS` (or three round trips, if
         those are longer): a link that comes back after a blackout is to be noticed soon.
         """
         base = self.smoothed_ns + max(4 * self.variance_ns, GRANULARITY_NS) + ack_delay_max_ns

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayhem_udp.transport.ledger import Ledger, Run
-from mayhem_udp.transport.loss import PACKET_THRESHOLD, PACKET_THRESHOLD_MAX, LossDetector
+from mayhem_udp.transport.loss import PACKET_THRESHOLD, PACKET_THRESHOLD_MAX, PATIENT_PROBES, LossDetector
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import MS
@@ -143,8 +143,23 @@ def test_the_probe_counts_from_the_last_that_wants_an_answer():
     ledger, detector, rtt = flight_of(3, 3, gap_ns=7 * MS), LossDetector(), steady()
     wait_ns = rtt.pto_ns(ack_delay_max_ns=25 * MS, backoff=0)
     assert detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=25 * MS) == 7 * MS + wait_ns
+
+
+def test_many_probes_are_equally_far_apart_before_the_wait_doubles():
+    """Half of all gone each way takes five probe timeouts of eight: that is no reason to ask less often."""
+    ledger, detector, rtt = flight_of(1, 1), LossDetector(), steady()
+    waits_ns = []
+    for detector.probes in range(PATIENT_PROBES + 3):
+        waits_ns.append(detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=0))
+    base_ns = rtt.pto_ns(ack_delay_max_ns=0, backoff=0)
+    assert waits_ns == [base_ns] * (PATIENT_PROBES + 1) + [2 * base_ns, 4 * base_ns]
+
+
+def test_where_nothing_has_ever_answered_the_wait_doubles_from_the_first():
+    ledger, detector, rtt = flight_of(1, 1), LossDetector(), RoundTrip()
     detector.probes = 1
-    assert detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=25 * MS) == 7 * MS + 2 * wait_ns
+    doubled_ns = rtt.pto_ns(ack_delay_max_ns=0, backoff=1)
+    assert detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=0) == doubled_ns
 
 
 def test_nothing_in_flight_needs_no_probe():

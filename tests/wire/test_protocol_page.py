@@ -29,7 +29,7 @@ CONSTANTS = {
         acks: ("EVERY_DEFAULT", "NAMED_TIMES", "RANGES_FREE"),
         rhythm: ("PER_ROUND_TRIP", "DELAY_MIN_NS"),
         outbound: ("SKIP_EVERY", "ELICIT_EVERY"),
-        loss: ("PACKET_THRESHOLD", "PACKET_THRESHOLD_MAX", "PERSISTENT_PROBES"),
+        loss: ("PACKET_THRESHOLD", "PACKET_THRESHOLD_MAX", "PATIENT_PROBES", "PERSISTENT_PROBES"),
         rtt: ("GRANULARITY_NS",),
         pmtud: ("PROBES_MAX", "RAISE_NS", "BLACK_HOLE_PROBES"),
         path: ("CHALLENGES_MAX",),

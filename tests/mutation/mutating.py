@@ -22,8 +22,8 @@ COPY = ROOT / ".mutation"
 MUTATED = ("wire", "transport")
 TESTS = ("wire", "transport", "session", "mutation/lives")
 COPIED = ("mayhem_udp", "tests", "docs", "config.toml", "README.md", "LICENSE")
-LEFT_OUT = ("transport/congestion/test_goodput.py",)
-"""A remembered table that takes a minute: each mutant of the controllers would wait for all of it."""
+LEFT_OUT = ("transport/congestion/test_goodput.py", "transport/congestion/test_together.py")
+"""Long simulations: each mutant of the controllers would wait for all of them."""
 AT_ONCE = 400
 """Mutants between two looks at the clock: each time the tests are run once as they are."""
 UNITS_S = {"s": 1, "m": 60, "h": 3_600}

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from typing import Final, Protocol
 
 Buffer = bytes | bytearray | memoryview
@@ -134,9 +135,6 @@ class Disk(Protocol):
 class RealDisk:
     """The operating system's. Names are bytes, so that no locale has a say in them."""
 
-    def __init__(self) -> None:
-        self._devices_in_memory: dict[int, bool] = {}
-
     status_of_path = staticmethod(os.stat)
     duplicate = staticmethod(os.dup)
     close = staticmethod(os.close)
@@ -218,12 +216,9 @@ class RealDisk:
                 return None
             raise
 
-    def is_in_memory(self, status: Status) -> bool:
-        known = self._devices_in_memory.get(status.st_dev)
-        if known is None:
-            known = _is_in_memory(status.st_dev)
-            self._devices_in_memory[status.st_dev] = known
-        return known
+    @staticmethod
+    def is_in_memory(status: Status) -> bool:
+        return _is_in_memory(status.st_dev)
 
     @staticmethod
     def set_attributes(file: int, *, mode: int, mtime_ns: int) -> None:
@@ -251,6 +246,7 @@ class RealDisk:
         return space.f_bavail * space.f_frsize
 
 
+@cache
 def _is_in_memory(device: int) -> bool:
     """Whether the mount with this device number is of a kind that has no device behind it."""
     place = f"{os.major(device)}:{os.minor(device)}"

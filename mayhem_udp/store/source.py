@@ -64,14 +64,20 @@ class FileSource:
     """A file that is open. Reads of one at a time; `read_blocking` may run in another thread."""
 
     def __init__(
-        self, disk: Disk, file: int, about: object, *, on_close: Callable[[], None] = lambda: None
+        self,
+        disk: Disk,
+        file: int,
+        about: object,
+        *,
+        status: Status,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._disk = disk
         self._file = file
         self._about = about
         self._on_close = on_close
         self._is_open = True
-        self._status = disk.status(file)
+        self._status = status
         self._never_waits = disk.is_in_memory(self._status)
         self.size = self._status.st_size
         self.mtime_ns = self._status.st_mtime_ns
@@ -231,8 +237,9 @@ def open_source(
     """The source for what `opener` opens, if that is an ordinary file; may raise `OSError` too."""
     file = opener()
     try:
-        check_regular(disk.status(file), about, refusal=refusal)
-        return FileSource(disk, file, about, on_close=on_close)
+        status = disk.status(file)
+        check_regular(status, about, refusal=refusal)
+        return FileSource(disk, file, about, status=status, on_close=on_close)
     except BaseException:
         disk.close(file)
         raise

@@ -315,7 +315,7 @@ def test_a_source_holds_no_descriptor_when_it_cannot_be_looked_at(disk):
     disk.plant("/a", DATA)
     top = disk.open_root("/")
     file = disk.open_file(top, b"a")
-    source = FileSource(disk, file, "a")
+    source = FileSource(disk, file, "a", status=disk.status(file))
     source.close()
     source.close()
     assert len(disk.open) == 1

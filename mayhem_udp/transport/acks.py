@@ -117,6 +117,11 @@ class AckTracker:
             self.received.drop_below(min(keep_from, self.largest))
             self._floor = max(self._floor, min(keep_from, self.largest))
 
+    def repeat(self, *, now_ns: int) -> None:
+        """Say again what has arrived, if anything has: the last time may not have been heard."""
+        if self.received:
+            self.deadline_ns = now_ns
+
     def stop(self) -> None:
         """Nothing will be acknowledged any more."""
         self.deadline_ns = NEVER

@@ -330,7 +330,7 @@ class Connection:
         """The next batch to send, or None when nothing may be sent now."""
         batch = self._outbound.poll(now_ns=now_ns)
         if batch is not None:
-            self._deadlines.set_loss_timer()
+            self._deadlines.set_loss_timer(now_ns=now_ns)
         return batch
 
     # --- What came in, acted on --------------------------------------------------------------------
@@ -341,6 +341,7 @@ class Connection:
             self._settler.settle(inbound.outcomes.popleft())
         while inbound.credited:
             self._outbound.wake(inbound.credited.popleft())
+            self._deadlines.on_credit()
         if inbound.peer_parameters is not None:
             parameters, inbound.peer_parameters = inbound.peer_parameters, None
             self._on_handshake_done(parameters)
@@ -355,7 +356,7 @@ class Connection:
             self.close(Code.LIMIT_EXCEEDED, "too much is asked for and not acknowledged", now_ns=now_ns)
             return
         core.count_overhead()
-        self._deadlines.set_loss_timer()
+        self._deadlines.set_loss_timer(now_ns=now_ns)
         self._deadlines.on_heard(now_ns=now_ns)
 
     def _on_handshake_done(self, peer: Parameters) -> None:

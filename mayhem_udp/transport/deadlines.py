@@ -8,7 +8,7 @@ from mayhem_udp.errors import Code
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.ending import Ending
 from mayhem_udp.transport.events import Origin
-from mayhem_udp.transport.loss import PERSISTENT_PROBES
+from mayhem_udp.transport.loss import PATIENT_PROBES, PERSISTENT_PROBES
 from mayhem_udp.transport.outbound import Outbound
 from mayhem_udp.transport.pmtud import BLACK_HOLE_PROBES
 from mayhem_udp.transport.settling import Settler
@@ -22,7 +22,7 @@ from mayhem_udp.wire.frames import Ping
 class Deadlines:
     """The timers of one connection, and what they set off."""
 
-    __slots__ = ("_core", "_ending", "_idle_timeout_ns", "_outbound", "_settler")
+    __slots__ = ("_asked_for_credit", "_core", "_ending", "_idle_timeout_ns", "_outbound", "_settler")
 
     def __init__(self, core: Core, outbound: Outbound, settler: Settler, ending: Ending) -> None:
         self._core = core
@@ -30,6 +30,7 @@ class Deadlines:
         self._settler = settler
         self._ending = ending
         self._idle_timeout_ns = core.settings.idle_timeout_ns
+        self._asked_for_credit = 0
 
     def on_peer_parameters(self, peer: Parameters) -> None:
         """The shorter of both sides' idle times counts (RFC 9000 section 10.1)."""
@@ -64,10 +65,12 @@ class Deadlines:
             case Timer.KEEP_ALIVE if core.requests.open:
                 core.control.append(Ping())
                 core.timers.set(Timer.KEEP_ALIVE, now_ns + core.settings.keep_alive_ns)
+            case Timer.CREDIT if self._is_blocked:
+                self._ask_for_credit(now_ns=now_ns)
             case Timer.PATH:
                 if core.challenge is not None and core.challenge.has_failed:
                     core.challenge = None
-            case Timer.ACK | Timer.PACING | Timer.MTU | Timer.KEEP_ALIVE:
+            case Timer.ACK | Timer.PACING | Timer.MTU | Timer.KEEP_ALIVE | Timer.CREDIT:
                 pass  # being polled for transmission is all that is wanted
 
     def _on_loss_timer(self, *, now_ns: int) -> None:
@@ -90,9 +93,9 @@ class Deadlines:
                 path.controller.on_datagram_bytes(path.mtu.current_bytes)
             if path.loss.probes == PERSISTENT_PROBES:
                 path.controller.on_persistent_congestion(now_ns=now_ns)
-        self.set_loss_timer()
+        self.set_loss_timer(now_ns=now_ns)
 
-    def set_loss_timer(self) -> None:
+    def set_loss_timer(self, *, now_ns: int) -> None:
         """When to look for losses, or to probe, after what was sent or heard."""
         core = self._core
         if core.state not in (State.OPENING, State.OPEN):
@@ -101,4 +104,39 @@ class Deadlines:
         deadline = recovery.loss_deadline_ns
         if deadline in {NEVER, 0}:
             deadline = recovery.probe_deadline_ns(core.path)
+            if deadline == NEVER:
+                self._set_credit_timer(now_ns=now_ns)
         core.timers.set(Timer.LOSS, deadline)
+
+    # --- Credit --------------------------------------------------------------------------------------
+
+    def on_credit(self) -> None:
+        """The peer has given some."""
+        self._asked_for_credit = 0
+
+    @property
+    def _is_blocked(self) -> bool:
+        """Whether nothing is in flight, and all that waits has no credit."""
+        core = self._core
+        if core.state is not State.OPEN or core.recovery.ledger.flight.runs:
+            return False
+        return any(
+            each.messages_sent.is_blocked or (each.body_sent is not None and each.body_sent.is_blocked)
+            for each in core.requests.open.values()
+        )
+
+    def _set_credit_timer(self, *, now_ns: int) -> None:
+        core = self._core
+        if core.timers.deadline_ns(Timer.CREDIT) == NEVER and self._is_blocked:
+            backoff = max(self._asked_for_credit - PATIENT_PROBES, 0)
+            wait_ns = core.path.rtt.pto_ns(ack_delay_max_ns=core.settings.ack_delay_max_ns, backoff=backoff)
+            core.timers.set(Timer.CREDIT, now_ns + wait_ns)
+
+    def _ask_for_credit(self, *, now_ns: int) -> None:
+        """Hear from a peer that has nothing to acknowledge, and whose credit may be lost (RFC 9000 section 4.1).
+
+        What has arrived is said with it: so the peer finds at once what of its own has not.
+        """
+        self._asked_for_credit += 1
+        self._core.acks.repeat(now_ns=now_ns)
+        self._core.control.append(Ping())

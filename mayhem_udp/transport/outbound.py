@@ -6,6 +6,7 @@ Enters everything that wants an answer into the ledger. Never interprets what co
 """
 
 from collections import deque
+from itertools import islice
 from typing import Final
 
 from mayhem_udp.limits import (
@@ -44,6 +45,8 @@ ELICIT_EVERY: Final = 16
 """Every so many datagrams that only acknowledge, one asks to be acknowledged itself."""
 FRAME_ROOM_BYTES: Final = 280
 """With less room than this left, a datagram takes no more control frames (a reason is the longest)."""
+PROBE_RUNS_MAX: Final = 8
+"""A probe repeats the frames of so many datagrams, as far as there is room."""
 PIECE_MIN_BYTES: Final = 64
 """A piece of a message shorter than this waits for the next datagram."""
 
@@ -187,12 +190,8 @@ class Outbound:
         """Make a probe of the datagram when one is due, and now and then of one that only acknowledges."""
         core = self._core
         if self.probes_due:
-            flight = core.recovery.ledger.flight.runs
-            oldest = next((run for run in flight if run.frames), None)
-            if not load.wants_answer and oldest is not None:
-                for frame in oldest.frames:
-                    if len(encode_frame(frame)) <= load.room_bytes:
-                        load.add_copy(frame)
+            if not load.wants_answer:
+                self._add_unheard(load)
             if not load.wants_answer:
                 load.add(Ping())
         elif not load.wants_answer:
@@ -202,6 +201,14 @@ class Outbound:
                 self._acks_alone = 0
                 self._elicited = ledger.next_number
                 load.add(Ping())
+
+    def _add_unheard(self, load: FrameLoad) -> None:
+        """What was sent first and is not acknowledged: a probe may be all that gets through for long."""
+        flight = self._core.recovery.ledger.flight.runs
+        runs = islice((run for run in flight if run.frames), PROBE_RUNS_MAX)
+        for frame in dict.fromkeys(frame for run in runs for frame in run.frames):
+            if len(encode_frame(frame)) <= load.room_bytes:
+                load.add_copy(frame)
 
     def _send(self, load: FrameLoad, *, now_ns: int) -> Transmit:
         core = self._core

@@ -19,6 +19,8 @@ from mayhem_udp.wire.frames import Ack
 
 CORRUPT_JUMP_MAX: Final = 1 << 31
 """The count of damaged datagrams is 32 bits wide: more ahead than half of that is behind."""
+REPEAT_DELAYS: Final = 2
+"""An ACK that has waited for so many times the peer's longest delay is one that was lost, and is said again."""
 LOST_KEPT_ROUND_TRIPS: Final = 3
 """How long something declared lost may still turn out to have arrived."""
 
@@ -60,7 +62,7 @@ class Recovery:
         for start, stop in ranges:
             acked += ledger.acknowledge(start, stop)
             spurious += ledger.acknowledge_lost(start, stop)
-        if not acked and not spurious:
+        if not acked and not spurious and ack.largest <= path.loss.largest_acked:
             return NOTHING
         largest = max(ack.largest, path.loss.largest_acked)
         path.loss.largest_acked = largest
@@ -68,7 +70,11 @@ class Recovery:
         rtt_ns = self._sample_rtt(ack, acked, path, now_ns=now_ns)
         for run in spurious:
             path.loss.on_spurious(run, path.rtt, now_ns=now_ns)
+            if run.first >= path.first_number and not run.probe_bytes:
+                path.delivery.lost_bytes -= run.wire_bytes
         lost, self.loss_deadline_ns = path.loss.detect(ledger, path.rtt, now_ns=now_ns)
+        if not acked and not spurious and not lost:  # it named what asks for no answer, and nothing follows
+            return NOTHING
         corrupt = self._new_corrupt(ack)
         ledger.forget_lost_before(now_ns - LOST_KEPT_ROUND_TRIPS * path.rtt.smoothed_ns)
         self._report(
@@ -122,10 +128,14 @@ class Recovery:
         return path.loss.probe_deadline_ns(self.ledger, path.rtt, ack_delay_max_ns=self._ack_delay_max_ns)
 
     def _sample_rtt(self, ack: Ack, acked: list[Run], path: Path, *, now_ns: int) -> int | None:
+        """A sample where the ACK names its largest for the first time; one that is said again tells no round trip."""
         for run in acked:
             if run.first <= ack.largest < run.stop and run.first >= path.first_number:
-                delay_ns = min(ack.delay_us * US, self._ack_delay_max_ns)
-                return path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
+                rtt_ns, delay_ns = now_ns - run.sent_ns, ack.delay_us * US
+                if REPEAT_DELAYS * self._ack_delay_max_ns < delay_ns <= rtt_ns:
+                    return None
+                delay_ns = min(delay_ns, self._ack_delay_max_ns)
+                return path.rtt.on_sample(rtt_ns=rtt_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
         return None
 
     def _report(
@@ -175,7 +185,7 @@ class Recovery:
                 rate_prior_delivered_bytes=newest.delivered_bytes if newest else 0,
                 rate_is_app_limited=newest.app_limited if newest else False,
                 rate_tx_in_flight_bytes=newest.in_flight_bytes if newest else 0,
-                rate_lost_bytes=delivery.lost_bytes - newest.lost_bytes if newest else 0,
+                rate_lost_bytes=max(delivery.lost_bytes - newest.lost_bytes, 0) if newest else 0,
                 corrupt_packets=corrupt,
             )
         )

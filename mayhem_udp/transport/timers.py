@@ -20,6 +20,8 @@ class Timer(IntEnum):
     MTU = 6
     CLOSING = 7
     HANDSHAKE = 8
+    CREDIT = 9
+    """Nothing is in flight, and what waits to be sent has no credit: ask, since what was said of it may be lost."""
 
 
 NEVER: Final = 1 << 63

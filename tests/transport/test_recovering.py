@@ -194,13 +194,56 @@ class NO_FRAMES:  # noqa: N801  # stands in for a run
     frames = ()
 
 
-@pytest.mark.parametrize(("loss", "share"), [(0.0, 0.01), (0.1, 0.02), (0.3, 0.04), (0.5, 0.25)])
-def test_what_the_peer_knows_to_be_acknowledged_is_not_said_again(loss, share):
-    """With loss every hole in the numbers stays one: ACKs name only what was not known to be heard.
+def test_one_probe_says_all_that_is_short_and_was_not_heard(pair):
+    settle(pair)
+    reroute(pair, f"delay=10ms,{gone(pair, length_ns=5 * MS, way='out.')}")
+    request = pair.connection.open_request()
+    for message in (b"first", b"second", b"third"):
+        pair.connection.send_message(request, message)
+        pair.run(seconds=0.001)
+    pair.run_until(lambda: bool(pair.far.messages[request]))
+    assert pair.far.messages[request] == [b"first", b"second", b"third"]
+    assert pair.connection.stats.probes_sent in (1, 2)
 
-    The target is 2 % of the bytes; with half of everything lost, the ACKs that say which ACKs were seen
-    are lost as well.
-    """
+
+def test_credit_that_was_lost_is_asked_for_after_a_probe_timeout():
+    """The server has no sample of the round trip, and would say it again only after a second."""
+    pair = Pair(
+        "delay=10ms,out.blackout=39ms+2ms",  # the client's first ACK is lost
+        client={"controller": "fixed", "rate_fixed_bps": 50_000_000},
+        server={"body_window_initial_bytes": 64 * KIB, "requests_max": 1_000},
+    )
+    pair.open()
+    far = next(iter(pair.server.listener.connections.values()))
+    pair.server.diary_of(far).gives_credit = False
+    request, data = sent_body(pair, 2 * MIB)
+    pair.run(seconds=0.2)
+    came = pair.far.bodies[request].here.covered
+    assert (came, far.rtt.samples) == (64 * KIB, 0)
+    reroute(pair, f"delay=10ms,{gone(pair, length_ns=MS, way='in.')}")
+    pair.far.gives_credit = True
+    far.consume_body(request, came, now_ns=pair.now_ns)
+    pair.wake()
+    pair.run(seconds=0.002)
+    assert pair.links.inward.counts.blacked_out == 1, "the credit was lost"
+    pair.run_until(lambda: pair.far.bodies[request].here.covered > came, seconds=0.3)
+    arrives(pair, request, data)
+
+
+def test_who_waits_for_credit_that_is_not_given_asks_ever_less_often(pair):
+    pair.open()
+    far = next(iter(pair.server.listener.connections.values()))
+    pair.server.diary_of(far).gives_credit = False
+    sent_body(pair, 2 * MIB)
+    pair.run(seconds=1)
+    before = pair.connection.stats.datagrams_sent
+    pair.run(seconds=60)
+    assert 20 < pair.connection.stats.datagrams_sent - before < 60, "every two seconds, at last"
+
+
+@pytest.mark.parametrize(("loss", "share"), [(0.0, 0.01), (0.1, 0.01), (0.3, 0.015), (0.5, 0.02)])
+def test_what_the_peer_knows_to_be_acknowledged_is_not_said_again(loss, share):
+    """With loss every hole in the numbers stays one: ACKs name it some times, and then no longer."""
     pair = Pair(f"delay=20ms,drop={loss},rate=50M", seed=5)
     pair.open()
     arrives(pair, *sent_body(pair, 3 * MIB))

@@ -204,3 +204,10 @@ def test_idle_time_is_no_part_of_a_rate(sender):
     sender.send(now_ns=10 * SECOND)
     sender.ack((0, 2), now_ns=10 * SECOND + 20 * MS)
     assert sender.sample.rate_interval_ns == 20 * MS
+
+
+@pytest.mark.parametrize(("waited_ms", "samples"), [(0, 1), (50, 1), (51, 0)])
+def test_an_ack_that_is_said_again_is_no_sample_of_the_round_trip(sender, waited_ms, samples):
+    sender.send(now_ns=0)
+    sender.ack((0, 1), delay_us=1_000 * waited_ms, now_ns=4 * SECOND)
+    assert sender.path.rtt.samples == samples

@@ -86,6 +86,11 @@ class BodySend:
         start = self._acked.stop_of(self._next)
         return start < self.limit and self._block_of(start) is not None
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether bytes wait that may not be sent; asked where none are in flight."""
+        return bool(self._blocks) and not self.wants_to_send()
+
     def take(self, max_bytes: int) -> Piece | None:
         """The next piece to send, what was lost first; it ends where its block ends."""
         while self._lost:

@@ -45,6 +45,11 @@ class MessageSend:
         """Whether `take` would give something."""
         return bool(self._lost) or self._next < min(self._base + len(self._bytes), self.limit)
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether bytes wait that may not be sent; asked where none are in flight."""
+        return bool(self._bytes) and not self.wants_to_send
+
     def take(self, max_bytes: int) -> tuple[int, bytes] | None:
         """The next piece to send: what was lost first."""
         if self._lost:

@@ -57,7 +57,7 @@ class AckSample(NamedTuple):
     delivered_bytes: int
     """Counter: acknowledged on this path so far, this ACK included."""
     lost_total_bytes: int
-    """Counter: declared lost on this path so far."""
+    """Counter: declared lost on this path so far, less what has arrived after all."""
     rate_interval_ns: int
     """The longer of two spans: between the sending of what had been acknowledged last when the run
     was sent and the sending of the run; and between the two ACKs. 0: no sample."""

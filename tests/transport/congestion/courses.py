@@ -199,14 +199,30 @@ def invite(party: Party, *, seed: int = 1) -> tuple[Simulation, list[Flow]]:
     ]
 
 
-def run_together(party: Party, *, seed: int = 1) -> list[float]:
-    """The parts of the link that each gets."""
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What became of a party."""
+
+    shares: list[float]
+    """The parts of the link that each got."""
+    lost: float
+    """The part of what all of them sent that the full queue dropped."""
+
+
+def run_together(party: Party, *, seed: int = 1) -> Sharing:
+    """A party, while it is watched."""
     simulation, flows = invite(party, seed=seed)
     simulation.run(until_ns=party.from_s * SECOND)
     before = [flow.delivered for flow in flows]
+    sent, dropped = sum(flow.sent for flow in flows), simulation.queue.dropped
     simulation.run(until_ns=party.to_s * SECOND)
     carried = party.link.capacity_bytes(party.from_s * SECOND, party.to_s * SECOND)
-    return [
-        (flow.delivered - start) * (DATAGRAM_BYTES + HEADER_BYTES) / DATAGRAM_BYTES / carried
-        for flow, start in zip(flows, before, strict=True)
-    ]
+    return Sharing(
+        shares=[
+            (flow.delivered - start) * (DATAGRAM_BYTES + HEADER_BYTES) / DATAGRAM_BYTES / carried
+            for flow, start in zip(flows, before, strict=True)
+        ],
+        lost=(simulation.queue.dropped - dropped)
+        * DATAGRAM_BYTES
+        / (sum(flow.sent for flow in flows) - sent),
+    )

@@ -292,6 +292,7 @@ class Flow:
 
     def _spurious(self, number: int) -> None:
         self.repeated += 1
+        self.lost -= self.size
         self._threshold = max(self._threshold, min(self._largest_acked - number + 2, 20_000))
         late_ns = self.simulation.now_ns - self._runs[number].sent_ns - self.srtt_ns * 9 // 8
         self._reordering_ns = min(max(self._reordering_ns, late_ns), self.srtt_ns)

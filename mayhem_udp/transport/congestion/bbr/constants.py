@@ -93,6 +93,11 @@ QUEUE_SCALE_RATE: Final = 12_500_000
 wait for their processor), a sixteenth of the round trip, and 6 ms * sqrt(100 Mbit/s / our rate) is no
 queue. The last, at most half a round trip, lets slow flows bear more of a shared queue than fast ones,
 so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020)."""
+JITTER_WINDOW_NS: Final = 2 * SECOND
+JITTER_SAMPLES_MIN: Final = 4
+"""Ours: ... and jitter on top: what the round trips of an epoch exceed their smallest by on average, at its least in
+the last two to four seconds. A queue of ours comes and goes with our probes; what never goes is the path's, and the
+smallest of a few samples is late by about as much."""
 UP_QUEUE_SHARE: Final = 0.6
 """Ours: so much of it on top of what stood there before ends a probe."""
 QUIET_PART: Final = 4
@@ -109,7 +114,16 @@ by chance."""
 CROWD_NS: Final = 750 * MS
 CROWD_RTTS: Final = 10
 """Ours: a queue that has stood for so long, the longer of both, is kept by others."""
+CROWD_QUEUE_PART: Final = 3
+"""Ours: ... if all the time it was more than this part of its longest. Flows of our kind tolerate different
+delays (the slow ones more), so a short queue stands among them until their rates have met; they need that
+time, while a loss-based flow keeps the queue between seven tenths and full."""
 CROWD_BETA: Final = 0.9
 """Ours: the step down in a crowd; with 0.7 a first-generation BBR leaves us less than a quarter."""
 CROWD_LOSS_MAX: Final = 0.08
 """Ours: where more is lost, everybody has to give way, whoever keeps the queue standing."""
+CROWD_LOSS_MEMORY: Final = 8
+"""Ours: ... on average over so many epochs: the first BBR probes once in eight round trips, and others' losses
+come in those."""
+LOOK_BLIND_ROUNDS: Final = 3
+"""Ours: after a look, what was delivered shows our own restraint for so many round trips."""

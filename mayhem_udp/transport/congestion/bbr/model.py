@@ -12,10 +12,12 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     BETA,
     CROWD_BETA,
     CROWD_LOSS_MAX,
+    CROWD_LOSS_MEMORY,
     CROWD_NS,
     CROWD_RTTS,
     EPOCH_MIN_NS,
     HEADROOM,
+    LOOK_BLIND_ROUNDS,
     LOSS_DEVIATIONS,
     LOSS_THRESHOLD,
     PROBE_RTT_CROWD_NS,
@@ -50,16 +52,20 @@ class PathModel:
         self.rate_low = INFINITE
         self.probed_ns = now_ns
         self.probed_round = 0
+        self.looked_round = 0
         self.window_bytes = 0.0
         self.delivered_rate = 0.0
         self.loss = 0.0
         """The part that was lost of what was sent over the last epoch."""
+        self.loss_of_late = 0.0
+        """The same, averaged over the last epochs."""
         self.excess_loss = False
         self.app_limited = False
         self.in_flight_bytes = 0
         self._round_ends_at = 0
         self._epoch_ns = now_ns
         self._epoch_delivered = 0
+        self._epoch_lost = 0
         self._last_epoch = (0, 0)
         self._pending: tuple[float, float, float] | None = None
         self.blind_rounds = 0
@@ -118,9 +124,12 @@ class PathModel:
         self.delivered_rate = (delivered + b) * SECOND / (now_ns - self._epoch_ns + n)
         self._epoch_ns, self._epoch_delivered = now_ns, sample.delivered_bytes
         sent = max(sample.rate_sent_bytes, 1)
-        loss = max(1 - sample.rate_delivered_bytes / sent, 0.0)
-        self.loss = loss
-        datagrams = sent / self.datagram_bytes
+        # As declared: what was sent and delivered in a sample's spans differs by the jitter at either end.
+        lost = max(sample.lost_total_bytes - self._epoch_lost, 0)
+        self._epoch_lost = sample.lost_total_bytes
+        self.loss = loss = lost / max(lost + delivered, 1)
+        self.loss_of_late += (loss - self.loss_of_late) / CROWD_LOSS_MEMORY
+        datagrams = (lost + delivered) / self.datagram_bytes
         self._commit_pending()
         speed = 0.0
         if sample.rate_interval_ns and self.bandwidth.rate:
@@ -175,16 +184,32 @@ class PathModel:
     def is_crowded(self) -> bool:
         """Whether others keep the queue standing: giving way then only feeds them."""
         queue = self.queue
-        since_ns = self.now_ns - queue.stands_since_ns
+        since_ns = self.now_ns - queue.high_since_ns
         is_old = since_ns > max(CROWD_NS, CROWD_RTTS * queue.rtt_min_ns)
-        return queue.stands and is_old and self.loss < CROWD_LOSS_MAX
+        return queue.stands and is_old and self.loss_of_late < CROWD_LOSS_MAX
+
+    @property
+    def has_own_queue(self) -> bool:
+        """Whether a queue stands that we, and others of our kind who see it too, can empty by giving way."""
+        return self.queue.stands and not (self.is_crowded or self.is_tiny)
+
+    @property
+    def shows_restraint(self) -> bool:
+        """Whether so little is delivered because we have just looked."""
+        return self.rounds - self.looked_round <= LOOK_BLIND_ROUNDS
 
     def lower_short_term(self) -> None:
+        """A round trip of congestion: step down to what was delivered, but not too far (draft 5.5.10.3).
+
+        What was delivered in a round trip is as long as the round trip was, queue included: less in flight
+        than that would take more than was lost, and leave it to whoever is deaf to loss.
+        """
         latest, beta = self.fair_rate, CROWD_BETA if self.is_crowded else BETA
         rate = min(self.rate_low, self.bandwidth.rate)
         self.rate_low = max(latest, beta * rate)
         volume = min(self.in_flight_low, self.window_bytes)
-        self.in_flight_low = max(self.rate_low * self.queue.rtt_min_ns / SECOND, beta * volume)
+        round_trip_ns = self.queue.rtt_min_ns + self.queue.delay_ns
+        self.in_flight_low = max(self.rate_low * round_trip_ns / SECOND, beta * volume)
 
     def reset_short_term(self) -> None:
         self.rate_low = self.in_flight_low = INFINITE
@@ -201,10 +226,9 @@ class PathModel:
         self.probed_round = self.rounds
 
     def on_looked(self) -> None:
-        """A look at the empty path is over: whoever queued before it may have left."""
+        """A look at the empty path is over."""
         self.probed_ns = self.now_ns
-        if not self.queue.stands:
-            self.queue.stands_since_ns = self.now_ns
+        self.looked_round = self.rounds
 
     def want_probe(self) -> None:
         """Let the next probe come as soon as it may."""

@@ -7,6 +7,9 @@ a queue. Never blames anybody for it: whether it is ours is for the phases to fi
 from math import sqrt
 
 from mayhem_udp.transport.congestion.bbr.constants import (
+    CROWD_QUEUE_PART,
+    JITTER_SAMPLES_MIN,
+    JITTER_WINDOW_NS,
     QUEUE_HOST_NS,
     QUEUE_MIN_NS,
     QUEUE_QUANTA,
@@ -27,6 +30,9 @@ class Queue:
         "_epoch_count",
         "_epoch_min_ns",
         "_epoch_sum_ns",
+        "_is_looked_at",
+        "_jitters",
+        "_jitters_turn_ns",
         "_latest",
         "_least_ns",
         "_looked_ns",
@@ -36,12 +42,12 @@ class Queue:
         "_turn_ns",
         "allowed_ns",
         "delay_ns",
+        "high_since_ns",
         "latest_ns",
         "recent_ns",
         "rtt_min_ns",
         "spread_ns",
         "stands",
-        "stands_since_ns",
     )
 
     def __init__(self) -> None:
@@ -54,7 +60,8 @@ class Queue:
         self.allowed_ns = QUEUE_MIN_NS
         """Less than this is none."""
         self.stands = False
-        self.stands_since_ns = 0
+        self.high_since_ns = 0
+        """Since when it has stood at a good part of its longest, but for what our own looks took off."""
         self._epoch_min_ns = 0
         self._seen_ns = 0
         self._latest = (0, 0, 0, 0)
@@ -62,9 +69,12 @@ class Queue:
         self._ceilings = [0, 0]
         self._turn_ns = 0
         self.spread_ns = 0
+        self._jitters = [0, 0]
+        self._jitters_turn_ns = 0
         self._epoch_sum_ns = self._epoch_count = 0
         self._looked_ns = 0
         self._least_ns = 0
+        self._is_looked_at = False
         self._now_ns = 0
         self._trusted_until_ns = 0
 
@@ -136,6 +146,11 @@ class Queue:
     def begin_look(self) -> None:
         """From now on as little is in flight as we can."""
         self._least_ns = 0
+        self._is_looked_at = True
+
+    def abandon_look(self) -> None:
+        """The path was lost meanwhile."""
+        self._is_looked_at = False
 
     def on_looked(self, *, now_ns: int) -> None:
         """The path has just been emptied as far as we can.
@@ -148,6 +163,7 @@ class Queue:
             self.rtt_min_ns = self._least_ns
             self._seen_ns = now_ns
         self._least_ns = 0
+        self._is_looked_at = False
         self._looked_ns = now_ns
 
     def end_epoch(self, *, rate: float, quantum_bytes: int, now_ns: int) -> None:
@@ -161,9 +177,19 @@ class Queue:
             return
         self.delay_ns = max(self._epoch_min_ns - self.rtt_min_ns, 0)
         self.spread_ns = self._epoch_sum_ns // self._epoch_count - self._epoch_min_ns
+        self._see_jitter(now_ns=now_ns)
+        self.allowed_ns += min(self._jitters)
         self._epoch_sum_ns = self._epoch_count = 0
         self._epoch_min_ns = 0
-        stands = self.delay_ns > self.allowed_ns
-        if stands and not self.stands:
-            self.stands_since_ns = now_ns
-        self.stands = stands
+        self.stands = self.delay_ns > self.allowed_ns
+        is_low = self.delay_ns <= self.ceiling_ns // CROWD_QUEUE_PART and not self._is_looked_at
+        if is_low or not self.stands:
+            self.high_since_ns = now_ns
+
+    def _see_jitter(self, *, now_ns: int) -> None:
+        if self._epoch_count < JITTER_SAMPLES_MIN:
+            return
+        if now_ns - self._jitters_turn_ns > JITTER_WINDOW_NS:
+            self._jitters_turn_ns = now_ns
+            self._jitters = [self.spread_ns, self._jitters[0]]
+        self._jitters[0] = min(self._jitters[0], self.spread_ns)

@@ -1,7 +1,8 @@
 """CRUISE: send at the estimated bandwidth, watch for congestion, and wait for the next probe.
 
-As the draft's ProbeBW_CRUISE (section 5.3.3.2), with one addition: a queue that stands over a round
-trip is taken off at once (TRIM).
+As the draft's ProbeBW_CRUISE (section 5.3.3.2), with two additions. A queue that stands over a round
+trip is taken off at once (TRIM); and while one stands that giving way can empty, nobody probes: what a
+probe would find is known, and flows of one kind that push and yield by turns never meet.
 """
 
 from mayhem_udp.transport.congestion.base import AckSample
@@ -26,13 +27,13 @@ class Cruise(Phase):
 
     def next_state(self, sample: AckSample) -> State | None:
         model = self._model
-        if self._is_probe_due():
+        if self._is_probe_due() and not model.has_own_queue:
             return State.REFILL
         if not model.epoch_end or model.app_limited:
             return None
         if model.has_congestive_loss:
             model.lower_short_term()
-        if model.queue.stands and self.rounds >= 1 and not (model.is_crowded or model.is_tiny):
+        if model.has_own_queue and self.rounds >= 1 and not model.shows_restraint:
             model.bandwidth.lower(model.fair_rate)
             return State.TRIM
         return None

@@ -12,6 +12,7 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     RESUME_ROUNDS,
     RESUME_WINDOW_GAIN,
 )
+from mayhem_udp.transport.congestion.bbr.model import PathModel
 from mayhem_udp.transport.congestion.bbr.phases.phase import Phase, State
 
 
@@ -22,6 +23,10 @@ class Outage(Phase):
 
     state = State.OUTAGE
     may_look = False
+
+    def __init__(self, model: PathModel) -> None:
+        super().__init__(model)
+        model.queue.abandon_look()
 
     def next_state(self, sample: AckSample) -> State | None:
         if not sample.acked_bytes:

@@ -94,7 +94,7 @@ class Telemetry:
         if not exchanges and not known.transfers:
             return
         for number, exchange in exchanges.items():
-            if number not in known.transfers:
+            if number not in known.transfers and not exchange.is_opening:
                 self._on_begun(known, number, exchange, conversation, now_ns=now_ns)
         for number, transfer in list(known.transfers.items()):
             if transfer.exchange.is_over:

@@ -8,11 +8,12 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
-from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.source import Source
+from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import (
@@ -96,19 +97,44 @@ class EchoServer(Exchange):
     ) -> None:
         super().__init__(connection, workers, request)
         self.name = check_name(echo.name)
-        size = None if echo.size == SIZE_UNKNOWN else echo.size
-        self._staging = store.scratch(size=size)
-        self.receiver = FileReceiver(self, self._staging, size=size, done=self._send_back)
+        self.size = None if echo.size == SIZE_UNKNOWN else echo.size
+        self._store = store
+        self._early: list[tuple[int, NDArray[uint8]]] = []
+        self._early_trailer: Trailer | None = None
+        self._staging: Staging | None = None
+        self.receiver: FileReceiver | None = None
         self.sender: FileSender | None = None
+        self.is_opening = True
+
+    def on_start(self) -> None:
+        """Open the staging, elsewhere: a disk that is slow to do so holds up this request alone."""
+        self.elsewhere(
+            lambda: self._store.scratch(size=self.size),
+            self._begin,
+            unwanted=lambda staging: staging.discard(),
+        )
+
+    def _begin(self, staging: Staging) -> None:
+        self.is_opening = False
+        self._staging = staging
+        self.receiver = FileReceiver(self, staging, size=self.size, done=self._send_back)
+        early, self._early = self._early, []
+        for offset, data in early:
+            self.let_go(len(data) + PIECE_BYTES)
+            self.receiver.on_body(offset, data, now_ns=0)
+        if self._early_trailer is not None:
+            self.receiver.on_trailer(self._early_trailer)
 
     def on_message(self, message: Message) -> None:
         """Either direction's."""
         match message:
-            case Trailer():
+            case Trailer() if self.receiver is not None:
                 self.receiver.on_trailer(message)
-            case Repair():
+            case Trailer() if self._early_trailer is None:
+                self._early_trailer = message
+            case Repair() if self.receiver is not None:
                 self.receiver.on_repair(message)
-            case Repaired():
+            case Repaired() if self.receiver is not None:
                 self.receiver.on_repaired()
             case Digests() if self.sender is not None:
                 self.sender.on_digests(message)
@@ -118,11 +144,16 @@ class EchoServer(Exchange):
                 raise PeerError(f"{type(message).__name__} is not expected here", code=Code.STATE_ILLEGAL)
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
-        """What is to be sent back."""
-        self.receiver.on_body(offset, data, now_ns=now_ns)
-        self.wants_pump = self.receiver.staging.hash_is_behind
+        """What is to be sent back; kept (within the first credit) while the staging is opened."""
+        if self.receiver is None:
+            self._early.append((offset, data))
+            self.hold(len(data) + PIECE_BYTES)
+        else:
+            self.receiver.on_body(offset, data, now_ns=now_ns)
+            self.wants_pump = self.receiver.staging.hash_is_behind
 
     def _send_back(self, _digest: bytes) -> None:
+        assert self._staging is not None, "all of it is there"
         self.sender = FileSender(self, self._staging.as_source())
         self.wants_pump = True
 
@@ -131,7 +162,7 @@ class EchoServer(Exchange):
         if self.sender is not None:
             self.sender.pump()
             self.wants_pump = self.sender.has_work
-        else:
+        elif self.receiver is not None:
             self.receiver.pump()
             self.wants_pump = self.receiver.staging.hash_is_behind
 
@@ -146,4 +177,5 @@ class EchoServer(Exchange):
         """Keep nothing."""
         if self.sender is not None:
             self.sender.source.close()
-        self.receiver.staging.discard()
+        if self._staging is not None:
+            self._staging.discard()

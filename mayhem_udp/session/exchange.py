@@ -41,6 +41,10 @@ class Exchange:
         self._held_bytes = 0
         self.wants_pump = False
         """Whether `pump` has something to do without waiting for an event."""
+        self.breach: PeerError | None = None
+        """What the peer did against the rules, found out after a job: it costs the connection."""
+        self.is_opening = False
+        """Whether the files that it needs are still being opened, and it may yet be refused."""
 
     # --- What comes in: overridden by the verbs ------------------------------------------------------
 
@@ -77,21 +81,33 @@ class Exchange:
         self._held_bytes -= count
         self.connection.memory.give(count)
 
-    def elsewhere(self, job: Callable[[], Any], done: Callable[[Any], None], *, holds_bytes: int = 0) -> None:
+    def elsewhere(
+        self,
+        job: Callable[[], Any],
+        done: Callable[[Any], None],
+        *,
+        holds_bytes: int = 0,
+        unwanted: Callable[[Any], None] | None = None,
+    ) -> None:
         """Run a blocking job elsewhere and go on with its result; its error ends the request.
 
-        `holds_bytes` is what it keeps in memory until it is done, which may well be after the request's end.
+        `holds_bytes` is what it keeps in memory until it is done, which may well be after the request's end;
+        then `unwanted` gets the result, where that has to be let go of.
         """
         memory = self.connection.memory
 
         def back(result: Any, error: BaseException | None) -> None:
             memory.give(holds_bytes)
             if self.is_over:
+                if error is None and unwanted is not None:
+                    unwanted(result)
                 return
             try:
                 if error is not None:
                     raise error
                 done(result)
+            except PeerError as breach:
+                self.breach = breach
             except MayhemError as failure:
                 self.fail(failure)
 

@@ -14,6 +14,7 @@ from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
+from mayhem_udp.store.source import FileSource
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
@@ -139,11 +140,20 @@ class GetSender(Exchange):
         super().__init__(connection, workers, request)
         self.name = check_name(get.name)
         self._get = get
-        self.sender = FileSender(self, store.open_source(self.name))
+        self._store = store
+        self.sender: FileSender | None = None
+        self.is_opening = True
 
     def on_start(self) -> None:
+        """Open the file, elsewhere: a disk that is slow to do so holds up this request alone."""
+        self.elsewhere(
+            lambda: self._store.open_source(self.name), self._begin, unwanted=lambda source: source.close()
+        )
+
+    def _begin(self, source: FileSource) -> None:
         """Answer, and begin to send."""
-        source = self.sender.source
+        self.is_opening = False
+        self.sender = FileSender(self, source)
         same = self._get.fingerprint == source.fingerprint
         have = self._get.have if same else ()
         self.say(Accept(announced_size(source), source.mtime_ns, source.mode, source.fingerprint, have))
@@ -153,10 +163,11 @@ class GetSender(Exchange):
     def on_message(self, message: Message) -> None:
         """The client's digests, or the end."""
         match message:
-            case Digests():
+            case Digests() if self.sender is not None:
                 self.sender.on_digests(message)
             case Result(sha256=digest):
-                if not self.sender.is_sent or digest != self.sender.sha256.digest():
+                sender = self.sender
+                if sender is None or not sender.is_sent or digest != sender.sha256.digest():
                     raise PeerError("the client reports an end that cannot be", code=Code.STATE_ILLEGAL)
                 self.finish()
             case _:
@@ -164,16 +175,18 @@ class GetSender(Exchange):
 
     def pump(self, *, now_ns: int) -> None:
         """Send on."""
-        self.sender.pump()
-        self.wants_pump = self.sender.has_work
+        if self.sender is not None:
+            self.sender.pump()
+            self.wants_pump = self.sender.has_work
 
     def on_farewell(self, error: MayhemError) -> None:
         """A client that is content with a file that was sent whole has it; only its saying so was lost."""
-        if self.sender.is_sent:
+        if self.sender is not None and self.sender.is_sent:
             self.finish()
         else:
             super().on_farewell(error)
 
     def on_end(self) -> None:
         """Close the file."""
-        self.sender.source.close()
+        if self.sender is not None:
+            self.sender.source.close()

@@ -39,16 +39,16 @@ def standing_of(exchange: Exchange) -> Standing | None:
             total = exchange.accepted.size if exchange.accepted else SIZE_UNKNOWN
             return Standing("get", exchange.name, done, None if total == SIZE_UNKNOWN else total)
         case GetSender():
-            return Standing(
-                "get", str(exchange.name), _acked(exchange, exchange.sender), exchange.sender.size
-            )
+            sender = exchange.sender
+            done = _acked(exchange, sender) if sender else 0
+            return Standing("get", str(exchange.name), done, sender.size if sender else None)
         case EchoClient():
             # Half of the way is out, half is back.
             done = (_acked(exchange, exchange.sender) + exchange.receiver.received_bytes) // 2
             return Standing("echo", exchange.name, done, exchange.sender.size)
         case EchoServer():
-            done = exchange.receiver.received_bytes
-            return Standing("echo", str(exchange.name), done, exchange.receiver.size)
+            done = exchange.receiver.received_bytes if exchange.receiver else 0
+            return Standing("echo", str(exchange.name), done, exchange.size)
         case PutPackSender() | PutPackReceiver():
             return Standing("put", f"{exchange.count} small files", exchange.bytes_done, None)
         case GetPackReceiver() | GetPackSender():

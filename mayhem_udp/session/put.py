@@ -104,6 +104,7 @@ class PutReceiver(Exchange):
         self._waiting: list[Message] = []
         self.receiver: FileReceiver | None = None
         self._staging: Staging | None = None
+        self.is_opening = True
 
     def on_start(self) -> None:
         """Open the staging, once it is clear that no other upload has a better right to it."""
@@ -123,17 +124,26 @@ class PutReceiver(Exchange):
             self.fail(error)
 
     def _open(self) -> None:
-        """Recover first what an interrupted upload has left."""
+        """Open the staging, elsewhere: a disk that is slow to do so holds up this request alone."""
         put = self._put
-        self._staging = self._store.stage(
-            self.name, size=self.size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
+        self.elsewhere(
+            lambda: self._store.stage(
+                self.name, size=self.size, fingerprint=put.fingerprint, mtime_ns=put.mtime_ns, mode=put.mode
+            ),
+            self._recover,
+            unwanted=self._let_go,
         )
-        if self._staging.needs_recovery:
-            self.elsewhere(self._staging.recover, lambda _have: self._begin())
+
+    def _recover(self, staging: Staging) -> None:
+        """Recover first what an interrupted upload has left."""
+        self._staging = staging
+        if staging.needs_recovery:
+            self.elsewhere(staging.recover, lambda _have: self._begin())
         else:
             self._begin()
 
     def _begin(self) -> None:
+        self.is_opening = False
         staging, put = self._staging, self._put
         assert staging is not None, "opened at the start"
         have = tuple(staging.have)[:HAVE_RANGES_MAX]
@@ -149,7 +159,7 @@ class PutReceiver(Exchange):
             self.on_message(message)
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
-        """Bytes to their place; kept (within the first credit) while recovery runs."""
+        """Bytes to their place; kept (within the first credit) while the staging is opened and recovered."""
         if self.receiver is None:
             self._early.append((offset, data))
             self.hold(len(data) + PIECE_BYTES)
@@ -189,9 +199,10 @@ class PutReceiver(Exchange):
         """Keep what came of an upload that was cut; let go of one that was refused."""
         if self._rivals is not None:
             self._rivals.leave(self, self._version)
-        staging = self._staging
-        if staging is None:
-            return
+        if self._staging is not None:
+            self._let_go(self._staging)
+
+    def _let_go(self, staging: Staging) -> None:
         if isinstance(self.error, RefusedError):
             staging.discard()
         else:

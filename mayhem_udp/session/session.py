@@ -68,6 +68,10 @@ class Session:
         """Let every exchange go on a little; True where one wants to be pumped again at once."""
         again = False
         for exchange in list(self.exchanges.values()):
+            breach, exchange.breach = exchange.breach, None
+            if breach is not None:
+                self.connection.close(breach.code, breach.message, now_ns=now_ns)
+                return False
             if not exchange.is_over:
                 self._guard(exchange, partial(exchange.pump, now_ns=now_ns))
                 again = again or (exchange.wants_pump and not exchange.is_over)

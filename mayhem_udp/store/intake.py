@@ -46,6 +46,7 @@ class Intake:
         self._digests = digests
         self._clock_ns = clock_ns
         self._policy = policy
+        self._may_wait = _may_wait(disk, shelf.folder)
 
     def stage(self, name: Name, *, size: int | None, fingerprint: bytes, mtime_ns: int, mode: int) -> Staging:
         """A staging for a file; the one of an interrupted transfer of the same version, if there is one."""
@@ -147,6 +148,7 @@ class Intake:
             disk=self._disk,
             folder=self.shelf.folder,
             clock_ns=self._clock_ns,
+            may_wait=self._may_wait,
             policy=self._policy,
             put_in_place=put_in_place,
             on_kept=self.shelf.note_kept,
@@ -173,3 +175,11 @@ class Intake:
         with suppress(OSError):  # then it is computed when somebody asks
             self._digests.put(self._disk.status(staging.file), sha256)
         return placed
+
+
+def _may_wait(disk: Disk, folder: int) -> bool:
+    """Whether writing there may wait for a device."""
+    try:
+        return not disk.is_in_memory(disk.status(folder))
+    except OSError:
+        return True

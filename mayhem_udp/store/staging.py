@@ -22,7 +22,7 @@ from mayhem_udp.store.disk import Buffer, Disk
 from mayhem_udp.store.failures import SPACE_CODES, failure
 from mayhem_udp.store.filling import Filling
 from mayhem_udp.store.journal import Header, Journal, JournalPolicy, JournalReader
-from mayhem_udp.store.pace import Pace
+from mayhem_udp.store.pace import SLOW_JOB_NS, SLOW_WRITE_NS, Pace
 from mayhem_udp.store.quota import Reservation
 from mayhem_udp.store.shelf import DAMAGED, Claim
 from mayhem_udp.store.source import NO_FINGERPRINT, FileSource, open_source
@@ -50,6 +50,7 @@ class Desk:
     disk: Disk
     folder: int
     clock_ns: Callable[[], int]
+    may_wait: bool
     policy: JournalPolicy
     put_in_place: Callable[["Staging", bytes], Placed] | None
     """Gives the finished file its name. None for what never gets one."""
@@ -85,7 +86,7 @@ class Staging:
                 desk.disk, desk.folder, claim.journal, claim.header or header, policy=desk.policy
             )
         self._filling = Filling(desk.disk, claim.file, self._journal)
-        self._pace = Pace(desk.clock_ns)
+        self._pace = Pace(desk.clock_ns, may_wait=desk.may_wait)
         self._phase = Phase.FILLING
         self._turns = Turns()
         self._is_doomed = False
@@ -97,7 +98,6 @@ class Staging:
 
     @property
     def file(self) -> int:
-        """The open file."""
         return self._claim.file
 
     @property
@@ -131,7 +131,7 @@ class Staging:
         """Whether the next bytes had better be written by a worker: see `deferred`."""
         return self._turns.has_jobs or self._pace.is_slow
 
-    def write(self, offset: int, data: Buffer) -> None:
+    def write(self, offset: int, data: Buffer, *, slow_ns: int = SLOW_WRITE_NS) -> None:
         """Put bytes in their place, now; those that are here already are passed over.
 
         Raises `TransferError` for what the disk says, `RefusedError` where a limit is reached.
@@ -147,14 +147,14 @@ class Staging:
                 self._filling.write(offset, data)
             except OSError as error:
                 raise self._failed(error) from error
-            self._pace.on_write(len(data), began_ns=began_ns)
+            self._pace.on_write(len(data), began_ns=began_ns, slow_ns=slow_ns)
 
     def deferred(self, offset: int, data: Buffer) -> Callable[[], None]:
         """The same as a job for a worker. While one is under way, `is_slow` stays true: order is kept.
 
         Every job that was made must be run, and the credit for its bytes extended after it only.
         """
-        return self._turns.later(lambda: self.write(offset, data))
+        return self._turns.later(lambda: self.write(offset, data, slow_ns=SLOW_JOB_NS))
 
     @property
     def hash_is_behind(self) -> bool:

@@ -14,7 +14,7 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: setup demo test lint soak fuzz mutation bench bench-full bench-peers docs lock clean help
+.PHONY: setup demo test guard lint soak fuzz mutation bench bench-full bench-peers docs lock clean help
 
 setup: $(STAMP) ## Make .venv with everything, pinned with hashes
 
@@ -23,6 +23,9 @@ demo: setup ## Several clients, a hostile network, every file whole
 
 test: setup ## Everything that is proved, in a few minutes
 	@$(BIN)/pytest -n auto --dist worksteal -q
+
+guard: setup ## Write down anew what make test guards of speed: goodput, bytes, calls (read the diff)
+	@$(BIN)/python tests/guard/remembered.py
 
 lint: setup ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

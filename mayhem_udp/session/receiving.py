@@ -84,6 +84,9 @@ class FileReceiver:
             raise PeerError("more bytes came than were announced", code=Code.SIZE_MISMATCH)
         self._now_ns = now_ns
         self.received_bytes += len(data)
+        if self._is_checking:  # all of it was here: sent again before the peer heard of that
+            self._exchange.connection.consume_body(self._exchange.request, len(data), now_ns=now_ns)
+            return
         if self.staging.is_slow:
             self._write_elsewhere(offset, data)
         else:

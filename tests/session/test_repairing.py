@@ -195,3 +195,26 @@ def test_an_echo_is_compared_with_what_was_sent(sessions):
     assert isinstance(exchange.error, IntegrityError)
     assert sessions.fetched("received_a") is None
     assert sessions.stagings() == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_upload_that_is_given_again_is_mended_though_its_bytes_come_late(tmp_path, seed):
+    """A byte that was lost is repeated before its sender hears that all is here; the repair has begun by then."""
+    pair = SessionPair(tmp_path, "delay=300ms,out.drop=30%", seed=seed, client={"chunk_bytes": 1_024})
+    flipper = with_faulty_server(pair, 5)
+    data = some_bytes(14_336)
+    pair.client.put("a", data)
+    pair.run_until(lambda: flipper.flips and is_all_here(pair, len(data)))
+    pair.restart_client()
+    done = pair.finish(pair.client.put("a", data))
+    assert done.error is None
+    assert pair.served("a") == data
+
+
+def is_all_here(pair, size):
+    """Whether the server has so many bytes of an upload."""
+    return any(
+        exchange.receiver is not None and exchange.receiver.received_bytes >= size
+        for session in pair.server.sessions.values()
+        for exchange in session.exchanges.values()
+    )

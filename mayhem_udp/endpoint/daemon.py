@@ -203,16 +203,19 @@ class Daemon:
 
     def _tell_status(self) -> None:
         self._notifier.status(self._status())
-        p999_ms = round(self._loop.gaps.percentile_ns(0.999) / MS, 3)
         stats = self._server.listener.stats
         self._log.info(
             "status",
             clients=len(self._server.conversations),
             transfers=self._server.transfers,
-            loop_gap_p999_ms=p999_ms,
+            loop_gap_p999_ms=self._loop_gap_ms(),
             corrupt_dropped=stats.corrupt_dropped,
             refused=stats.refused,
         )
+
+    def _loop_gap_ms(self) -> float:
+        """What 999 of 1,000 turns of the loop did not exceed."""
+        return round(self._loop.gaps.percentile_ns(0.999) / MS, 3)
 
     def _look_for_stalls(self) -> None:
         longest, bound_ns = self._loop.gaps.take_longest(), self._settings.server.stall_warning_ns
@@ -309,7 +312,7 @@ class Daemon:
             for direction in Direction:
                 self._log.info("mayhem made", direction=direction.value, **_made(links, direction))
         if self._has_begun:
-            self._log.info("stopped")
+            self._log.info("stopped", loop_gap_p999_ms=self._loop_gap_ms())
         self._notifier.close()
 
 

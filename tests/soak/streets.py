@@ -34,6 +34,8 @@ def free_port():
 class Daemon:
     """`mayhem serve` on one port and one root, however often it dies."""
 
+    options = ("-q",)
+
     def __init__(self, folder, name):
         self.folder = folder
         self.root = folder / name
@@ -54,7 +56,7 @@ class Daemon:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [MAYHEM, "serve", "--root", self.root, "--listen", f"127.0.0.1:{self.port}",
-                 "--config", self.config, "--log-format", "json", "-q"],
+                 "--config", self.config, "--log-format", "json", *self.options],
                 env=environ_of(self.folder), stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
         self._wait_until_it_answers()
@@ -85,8 +87,14 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory_bytes(self):
+        return self._memory("VmRSS")
+
+    def memory_max_bytes(self):
+        return self._memory("VmHWM")
+
+    def _memory(self, name):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1_024
+        return int(re.search(rf"{name}:\s+(\d+)", status)[1]) * 1_024
 
     def tracebacks(self):
         return self.log.read_text(errors="replace").count("Traceback")

@@ -7,7 +7,7 @@ take long and belongs into a worker, and where a disk is slow to open files, the
 do at the moment. Never reads a clock, never knows a peer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -135,8 +135,11 @@ class Store:
         finally:
             source.close()
 
-    def entries(self, pattern: Pattern, *, recursive: bool) -> Iterator[Entry]:
-        """What matches, found as it is asked for; with `recursive`, also all that is below a match."""
+    def entries(self, pattern: Pattern, *, recursive: bool) -> Generator[Entry, None, None]:
+        """What matches, found as it is asked for; with `recursive`, also all that is below a match.
+
+        Close it when no more is wanted: a folder is open meanwhile.
+        """
         walk = Walk(self._disk, self._folders, pattern, recursive=recursive)
         try:
             yield from walk.entries()

@@ -4,10 +4,10 @@ The client's half collects entries until the result; the server's halves answer 
 elsewhere where that may take time.
 """
 
-from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
-from mayhem_udp.errors import Code
+from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.limits import MESSAGE_WINDOW_BYTES
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.store.names import check_name
@@ -83,7 +83,7 @@ class ListAnswer(Answer):
     ) -> None:
         super().__init__(connection, workers, request)
         pattern = check_pattern(ask.pattern)
-        self._entries: Iterator[Entry] = store.entries(pattern, recursive=bool(ask.recursive))
+        self._entries = store.entries(pattern, recursive=bool(ask.recursive))
         self._is_reading = False
 
     def on_start(self) -> None:
@@ -114,6 +114,11 @@ class ListAnswer(Answer):
         if not entries:
             self.conclude()
         self.wants_pump = True
+
+    def on_end(self) -> None:
+        """Let go of the folder that is being read, after the round that may be under way."""
+        with suppress(MayhemError):  # of workers that take no more; the collector closes it in its time
+            self.workers.submit(self, self._entries.close, _nothing)
 
 
 class StatAnswer(Answer):
@@ -170,3 +175,7 @@ def entry_message(entry: Entry, *, digest: bytes | None) -> EntryMessage:
     return EntryMessage(
         kind, entry.size, entry.mtime_ns, entry.mode, digest or NO_DIGEST, entry.name.encode()
     )
+
+
+def _nothing(_result: object, _error: BaseException | None) -> None:
+    """Nobody waits for it."""

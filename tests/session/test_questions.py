@@ -6,7 +6,7 @@ import pytest
 from virtual_pair import some_bytes
 from virtual_sessions import ALL_ALLOWED, SessionPair
 
-from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.errors import Code, MayhemError, RefusedError
 from mayhem_udp.session.pack_shape import SmallFile
 from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.wire.messages import NO_DIGEST, EntryKind, List, PingRequest, Remove, Stat
@@ -45,6 +45,19 @@ def test_a_list_names_what_matches_and_never_the_store_itself(sessions):
 def test_a_list_of_thousands_comes_whole_over_a_hostile_network(hostile):
     plant(hostile, *(f"{number:05}" for number in range(2_000)))
     assert len(names(ask(hostile, List(0, b"*")))) == 2_000
+
+
+def test_a_list_that_nobody_wants_any_more_leaves_no_folder_open(sessions):
+    plant(sessions, *(f"sub/{number:0200}" for number in range(1_500)))
+    sessions.open()
+    before = set(sessions.server.disk.open)
+    asked = sessions.client.ask(List(0, b"sub/*"))
+    sessions.run_until(lambda: asked.entries)
+    held = [each for session in sessions.server.sessions.values() for each in session.exchanges.values()]
+    assert held and sessions.server.disk.open > before
+    asked.fail(MayhemError("that is enough", code=Code.CANCELLED))
+    sessions.run(seconds=1)
+    assert sessions.server.disk.open == before
 
 
 def test_a_pattern_that_leads_out_is_refused(sessions):

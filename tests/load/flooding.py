@@ -31,8 +31,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "soak"), str(HERE.parent / "
 
 from by_hand import PARAMETERS  # noqa: E402  # the folders above come first
 from streets import MAYHEM, Daemon, environ_of  # noqa: E402  # likewise
+from virtual_pair import ADMIT_ALL, transport_settings  # noqa: E402  # likewise
 
 from mayhem_udp.limits import AMPLIFICATION_FACTOR, HELLO_MIN_BYTES  # noqa: E402  # likewise
+from mayhem_udp.transport.datagrams import Address, ReceivedBatch  # noqa: E402  # likewise
+from mayhem_udp.transport.listener import Listener  # noqa: E402  # likewise
+from mayhem_udp.transport.tokens import TokenMint  # noqa: E402  # likewise
+from mayhem_udp.units import HOUR  # noqa: E402  # likewise
 from mayhem_udp.wire.codec import encode_datagram, encode_frame, encode_handshake, join_hello  # noqa: E402  # likewise
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType  # noqa: E402  # likewise
 from mayhem_udp.wire.frames import Handshake  # noqa: E402  # likewise
@@ -124,6 +129,30 @@ class Flood:
         taking.join()
 
 
+def memory_bytes():
+    """This process's own."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def flood_the_engine(count):
+    """The same into the engine alone, without sockets: by how many bytes it has grown, and what it has kept."""
+    mint = TokenMint(os.urandom(32), visit_lifetime_ns=HOUR)
+    listener = Listener(settings=transport_settings(), limits=ADMIT_ALL, mint=mint, entropy=os.urandom)
+    random = Random(2)
+    hellos = [forged_hello(number, random) for number in range(KINDS)]
+    before = 0
+    for number in range(WARM_UP + count):
+        if number == WARM_UP:
+            before = memory_bytes()
+        host = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        hello = hellos[number % KINDS]
+        batch = ReceivedBatch(hello, len(hello), len(hello), Address(host, 9))
+        listener.handle_batch(batch, now_ns=number, unix_s=1)
+        listener.poll_transmit()
+    return memory_bytes() - before, len(listener.connections)
+
+
 def cpu_s(process_id):
     """What a process has used so far, in the kernel and outside."""
     fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
@@ -155,6 +184,11 @@ class BadDay:
         (folder / "file").write_bytes(os.urandom(chosen.file_bytes))
 
     def live(self):
+        grown, kept = flood_the_engine(self.chosen.engine_hellos)
+        self.figures["hellos into the engine alone"] = self.chosen.engine_hellos
+        self.figures["its memory grown, bytes"] = grown
+        if kept or grown >= MEMORY_GROWTH_MAX_BYTES:
+            self.broken.append(f"the engine keeps {kept} connections, and has grown by {grown} bytes")
         alone = [self._put(f"alone{number}") for number in range(self.chosen.repeat)]
         Flood(self.daemon.port).both(min(WARM_UP, self.chosen.hellos), per_second=self.chosen.per_second)
         self._flood_alone()
@@ -208,6 +242,7 @@ class BadDay:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hellos", type=int, default=100_000)
+    parser.add_argument("--engine-hellos", type=int, default=1_000_000)
     parser.add_argument("--per-second", type=int, default=5_000)
     parser.add_argument("--file-bytes", type=int, default=FILE_BYTES)
     parser.add_argument("--repeat", type=int, default=3, help="transfers of the good client")

@@ -22,7 +22,17 @@ def run(program, *arguments):
 
 def test_forged_hellos_leave_no_memory_in_a_real_daemon_and_a_good_client_gets_in():
     told = run(
-        "flooding.py", "--hellos", "3000", "--per-second", "1500", "--file-bytes", "1000000", "--repeat", "1"
+        "flooding.py",
+        "--hellos",
+        "3000",
+        "--engine-hellos",
+        "20000",
+        "--per-second",
+        "1500",
+        "--file-bytes",
+        "1000000",
+        "--repeat",
+        "1",
     )
     assert told["forged hellos"] == "3,000"
 

@@ -55,13 +55,14 @@ class Tracer:
         if not self.is_on:
             return part()
         self._role = role
+        before = sys.gettrace(), sys.getprofile()  # a debugger, or a measure of coverage
         sys.settrace(self._on_call)
         sys.setprofile(self._on_event)
         try:
             return part()
         finally:
-            sys.setprofile(None)
-            sys.settrace(None)
+            sys.setprofile(before[1])
+            sys.settrace(before[0])
 
     def _on_event(self, frame, event, what):
         code = frame.f_code
@@ -85,7 +86,7 @@ class Tracer:
 
 def is_of_the_system(what):
     """Whether a function of C is one of `os`, or of a socket."""
-    return what.__module__ == os.open.__module__ or isinstance(what.__self__, socket.socket)
+    return what.__module__ == os.open.__module__ or isinstance(getattr(what, "__self__", None), socket.socket)
 
 
 def count(name, folder):

@@ -101,6 +101,8 @@ class ClientEndpoint:
         for errand in active:
             if errand.is_started or not errand.is_prepared(self._workers):
                 continue
+            if self._conversation is not None and self._conversation.is_ending:
+                self._let_go()  # nothing that is begun now would be heard
             conversation = self._conversation or self._reach()
             if conversation is None:
                 return  # lost, and to be tried again in a while

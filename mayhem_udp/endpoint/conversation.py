@@ -38,6 +38,11 @@ class Conversation:
         """Whether nothing will ever happen here again."""
         return self.connection.state is State.CLOSED
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether one of the two has said goodbye: no request can be opened any more."""
+        return self.connection.state not in (State.OPENING, State.OPEN)
+
     def acknowledge(self, *, now_ns: int) -> None:
         """Say what has arrived, if that is due, before the work that it brings: the sender goes on meanwhile."""
         if self.connection.owes_acknowledgement(now_ns=now_ns) and not self.socket.is_blocked:

@@ -126,6 +126,18 @@ def test_after_the_grace_the_peers_are_told_and_can_go_on_later(town):
     assert digest_of(again.root / "film") == digest_of(file)
 
 
+def test_a_client_that_was_told_of_the_end_goes_on_by_itself_when_the_daemon_is_back(town):
+    daemon = town.daemon("--set", "logging.progress_interval=0.1s", "--set", "server.grace_time=0.3s")
+    file = town.file("film", 12 * MB)
+    _, url = town.proxy(daemon, SLOW)
+    client = cut(town, daemon, "put", file, url, at=2 * MB)
+    daemon.stop()
+    again = town.daemon(port=daemon.port)
+    (result,) = client.end().well().results
+    assert result["retransmitted"] * CHUNK < SENT_TWICE_MAX
+    assert digest_of(again.root / "film") == digest_of(file)
+
+
 def test_a_second_sigterm_ends_the_daemon_at_once(town, daemon):
     file = town.file("film", 20 * MB)
     _, url = town.proxy(daemon, "rate=4M,queue=40K")

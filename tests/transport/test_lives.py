@@ -117,6 +117,17 @@ def test_keep_alive_keeps_a_request_alive_that_says_nothing():
     assert pair.client.closed.code == Code.IDLE_TIMEOUT, "without a request there is nothing to keep"
 
 
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_after_a_goodbye_no_request_is_opened(pair, who):
+    """It would never be heard of again."""
+    pair.open()
+    (pair.connection if who == "client" else pair.far.connection).close(Code.OK, "enough", now_ns=pair.now_ns)
+    pair.wake()
+    pair.run(seconds=0.05)
+    assert pair.connection.state not in (State.OPENING, State.OPEN)
+    assert pair.connection.open_request() is None
+
+
 def test_a_restarted_server_is_noticed_within_a_round_trip(pair):
     pair.open()
     sent_body(pair, 900_000)

@@ -5,7 +5,7 @@ Checks every length itself (a compiled construct parser does not) and raises `Pe
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -340,19 +340,8 @@ class Parameters:
 def encode_handshake(parameters: Parameters) -> bytes:
     """A handshake message: its length, then the parameters."""
     agent = parameters.agent.encode()[:AGENT_MAX_BYTES].decode("utf-8", "ignore").encode()  # whole characters
-    body: bytes = PARAMETERS.build(
-        {
-            "idle_timeout_ms": parameters.idle_timeout_ms,
-            "datagram_max_bytes": parameters.datagram_max_bytes,
-            "chunk_bytes": parameters.chunk_bytes,
-            "ack_delay_max_us": parameters.ack_delay_max_us,
-            "body_window_bytes": parameters.body_window_bytes,
-            "requests_max": parameters.requests_max,
-            "reset_token": parameters.reset_token,
-            "agent_length": len(agent),
-            "agent": agent,
-        }
-    )
+    values = asdict(parameters) | {"agent": agent, "agent_length": len(agent)}
+    body: bytes = PARAMETERS.build(values)
     return layout.HANDSHAKE_HEAD.pack(len(body)) + body
 
 

@@ -365,6 +365,7 @@ class Outbound:
         frame = self._rhythm.frame(
             core.path.rtt,
             window_bytes=core.path.controller.window_bytes,
+            quantum_bytes=core.path.controller.send_quantum_bytes,
             datagram_bytes=segment,
             delay_max_ns=delay_max_ns,
             now_ns=now_ns,

@@ -11,6 +11,9 @@ from mayhem_udp.units import MS, US
 from mayhem_udp.wire.frames import AckFrequency
 
 PER_ROUND_TRIP: Final = 8
+BURSTS_MIN: Final = 2
+PER_WINDOW_MIN: Final = 4
+"""Where only a few bursts fit in the window every other burst is enough, but for four ACKs in a window."""
 DELAY_MIN_NS: Final = 1 * MS
 EVERY_MIN: Final = 2
 EVERY_MAX: Final = 0xFFFF
@@ -30,13 +33,21 @@ class AckRhythm:
         self._next_ns = 0
 
     def frame(
-        self, rtt: RoundTrip, *, window_bytes: int, datagram_bytes: int, delay_max_ns: int, now_ns: int
+        self,
+        rtt: RoundTrip,
+        *,
+        window_bytes: int,
+        quantum_bytes: int,
+        datagram_bytes: int,
+        delay_max_ns: int,
+        now_ns: int,
     ) -> AckFrequency | None:
         """The frame to send, at most once a round trip; None while what was asked for is right."""
         if rtt.samples == 0 or now_ns < self._next_ns:
             return None
         self._next_ns = now_ns + rtt.smoothed_ns
-        every = window_bytes // datagram_bytes // PER_ROUND_TRIP
+        few_bytes = min(BURSTS_MIN * quantum_bytes, window_bytes // PER_WINDOW_MIN)
+        every = max(window_bytes // PER_ROUND_TRIP, few_bytes) // datagram_bytes
         every = min(max(every, EVERY_MIN), EVERY_MAX)
         delay_ns = min(max(rtt.min_ns // PER_ROUND_TRIP, DELAY_MIN_NS), delay_max_ns)
         if not _differs(every, self._every) and not _differs(delay_ns, self._delay_ns):

@@ -182,9 +182,14 @@ def measured(rtt_ms):
     return rtt
 
 
-def asked(rhythm, *, window=1_000_000, rtt_ms=80, now_ns=0):
+def asked(rhythm, *, window=1_000_000, quantum=2_000, rtt_ms=80, now_ns=0):
     return rhythm.frame(
-        measured(rtt_ms), window_bytes=window, datagram_bytes=1_000, delay_max_ns=25 * MS, now_ns=now_ns
+        measured(rtt_ms),
+        window_bytes=window,
+        quantum_bytes=quantum,
+        datagram_bytes=1_000,
+        delay_max_ns=25 * MS,
+        now_ns=now_ns,
     )
 
 
@@ -194,9 +199,19 @@ def test_eight_acks_in_a_round_trip_are_asked_for():
 
 def test_nothing_is_asked_for_before_there_is_a_round_trip():
     frame = AckRhythm().frame(
-        RoundTrip(), window_bytes=10**6, datagram_bytes=1_000, delay_max_ns=25 * MS, now_ns=0
+        RoundTrip(),
+        window_bytes=10**6,
+        quantum_bytes=2_000,
+        datagram_bytes=1_000,
+        delay_max_ns=25 * MS,
+        now_ns=0,
     )
     assert frame is None
+
+
+def test_where_only_a_few_bursts_fit_every_other_one_is_answered_but_four_times_a_window():
+    assert asked(AckRhythm(), window=2_000_000, quantum=256_000).every == 500
+    assert asked(AckRhythm(), window=2_000_000, quantum=200_000).every == 400
 
 
 def test_a_new_rhythm_is_asked_for_once_a_round_trip_and_only_when_it_differs():

@@ -53,6 +53,12 @@ WINDOW_MIN_DATAGRAMS: Final = 4
 WINDOW_MIN_QUANTA: Final = 4
 """Bursts that must fit in the window: one being sent, one on its way, one being received, one more.
 On loopback this, not the bandwidth-delay product, is what is in flight (draft 5.5.8)."""
+WINDOW_MIN_NS: Final = 4 * MS
+WINDOW_MIN_BURSTS_MAX: Final = 8
+"""Ours: ... or what is sent in so long, up to so many of the largest bursts that the hosts have room for: each
+end waits for its processor, and answers less often."""
+HOST_ROOM_RETRY_NS: Final = 10 * SECOND
+"""Ours: a receiver whose buffer overflowed is tried with larger bursts after so long."""
 
 # --- Filters --------------------------------------------------------------------------------------
 RTT_MIN_WINDOW_NS: Final = 10 * SECOND

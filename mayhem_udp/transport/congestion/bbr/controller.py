@@ -12,7 +12,6 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     PACING_MARGIN,
     STARTUP_PACING_GAIN,
     WINDOW_MIN_DATAGRAMS,
-    WINDOW_MIN_QUANTA,
 )
 from mayhem_udp.transport.congestion.bbr.model import PathModel
 from mayhem_udp.transport.congestion.bbr.phases import PHASES, Phase, State
@@ -95,7 +94,9 @@ class Bbr:
         if model.full_reached or rate > self._pacing:
             self._pacing = rate
         rate_bps = int(self._pacing * BITS_PER_BYTE)
-        self._quantum = model.quantum_bytes = quantum_bytes(rate_bps, datagram_bytes=model.datagram_bytes)
+        quantum = quantum_bytes(rate_bps, datagram_bytes=model.datagram_bytes)
+        quantum = max(min(quantum, model.host_room.burst_bytes), model.datagram_bytes)
+        self._quantum = model.quantum_bytes = quantum
 
     def _set_window(self, sample: AckSample) -> None:
         """Draft section 5.6.4: grow with what is acknowledged, up to the target; congestion bounds it."""
@@ -103,8 +104,7 @@ class Bbr:
         floor = WINDOW_MIN_DATAGRAMS * model.datagram_bytes
         target = max(
             phase.window_gain * model.bdp_bytes + model.aggregation.extra_bytes,
-            WINDOW_MIN_QUANTA * self._quantum,
-            floor,
+            model.window_min_bytes,
         )
         acked = sample.acked_bytes / (1 - model.random_loss.share)
         if model.full_reached:

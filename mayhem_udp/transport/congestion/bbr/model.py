@@ -23,8 +23,12 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     PROBE_RTT_CROWD_NS,
     PROBE_RTT_INTERVAL_NS,
     WINDOW_GAIN,
+    WINDOW_MIN_BURSTS_MAX,
+    WINDOW_MIN_DATAGRAMS,
+    WINDOW_MIN_NS,
     WINDOW_MIN_QUANTA,
 )
+from mayhem_udp.transport.congestion.bbr.host_room import HostRoom
 from mayhem_udp.transport.congestion.bbr.queue import Queue
 from mayhem_udp.transport.congestion.bbr.random_loss import RandomLoss
 from mayhem_udp.units import SECOND
@@ -43,6 +47,7 @@ class PathModel:
         self.queue = Queue()
         self.random_loss = RandomLoss()
         self.aggregation = Aggregation()
+        self.host_room = HostRoom()
         self.rounds = 0
         self.round_start = False
         self.epoch_end = False
@@ -135,6 +140,9 @@ class PathModel:
         if sample.rate_interval_ns and self.bandwidth.rate:
             speed = sent * SECOND / sample.rate_interval_ns / self.bandwidth.rate
         noise = LOSS_DEVIATIONS * self.random_loss.deviation(datagrams)
+        if self.is_tiny and self.host_room.on_epoch(loss, now_ns=now_ns):
+            self.excess_loss = False  # of a socket's buffer, not of the path
+            return
         self.excess_loss = (
             loss - self.random_loss.share > max(LOSS_THRESHOLD, noise) and not self.blind_rounds
         )
@@ -178,7 +186,15 @@ class PathModel:
         So it is on loopback and in a LAN: the queue is never longer than these, and the delay beyond
         is a program's that had to wait for its processor.
         """
-        return WINDOW_GAIN * self.bdp_bytes < WINDOW_MIN_QUANTA * self.quantum_bytes
+        return WINDOW_GAIN * self.bdp_bytes < self.window_min_bytes
+
+    @property
+    def window_min_bytes(self) -> int:
+        """The few bursts that may be in flight in any case."""
+        worth = min(self.rate * WINDOW_MIN_NS / SECOND, WINDOW_MIN_BURSTS_MAX * self.host_room.burst_bytes)
+        return int(
+            max(worth, WINDOW_MIN_QUANTA * self.quantum_bytes, WINDOW_MIN_DATAGRAMS * self.datagram_bytes)
+        )
 
     @property
     def is_crowded(self) -> bool:

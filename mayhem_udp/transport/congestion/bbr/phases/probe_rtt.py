@@ -8,7 +8,6 @@ from mayhem_udp.transport.congestion.base import AckSample
 from mayhem_udp.transport.congestion.bbr.constants import (
     PROBE_RTT_NS,
     PROBE_RTT_WINDOW_GAIN,
-    WINDOW_MIN_QUANTA,
 )
 from mayhem_udp.transport.congestion.bbr.model import PathModel
 from mayhem_udp.transport.congestion.bbr.phases.phase import Phase, State
@@ -36,8 +35,7 @@ class ProbeRtt(Phase):
 
     @property
     def _target_bytes(self) -> float:
-        floor = WINDOW_MIN_QUANTA * self._model.quantum_bytes
-        return max(PROBE_RTT_WINDOW_GAIN * self._model.bdp_bytes, floor)
+        return max(PROBE_RTT_WINDOW_GAIN * self._model.bdp_bytes, self._model.window_min_bytes)
 
     def next_state(self, sample: AckSample) -> State | None:
         model = self._model

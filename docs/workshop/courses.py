@@ -14,7 +14,7 @@ from virtual_pair import MS, SECOND, Pair  # the pair of engines that the tests 
 
 SECONDS: Final = 12
 STEP_NS: Final = 20 * MS
-BLOCK: Final = bytes(1 << 18)
+BLOCK: Final = bytes(1 << 16)
 LINKS: Final = {
     "no loss": "rate=20M,delay=25ms,queue=125k",
     "10 % random loss": "rate=20M,delay=25ms,queue=125k,drop=10%,direction=out",
@@ -42,7 +42,7 @@ def course(controller: str, spec: str) -> list[Moment]:
     offset, acked, moments = 0, 0, []
     began_ns = pair.now_ns
     while pair.now_ns - began_ns < SECONDS * SECOND:
-        while connection.body_room_bytes(request) >= len(BLOCK) // 4:
+        while connection.body_room_bytes(request) >= len(BLOCK):
             connection.supply_body(request, offset, BLOCK)
             offset += len(BLOCK)
         pair.run(seconds=STEP_NS / SECOND)

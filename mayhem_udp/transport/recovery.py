@@ -135,7 +135,9 @@ class Recovery:
                 if REPEAT_DELAYS * self._ack_delay_max_ns < delay_ns <= rtt_ns:
                     return None
                 delay_ns = min(delay_ns, self._ack_delay_max_ns)
-                return path.rtt.on_sample(rtt_ns=rtt_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
+                rtt_ns = path.rtt.on_sample(rtt_ns=rtt_ns, ack_delay_ns=delay_ns, now_ns=now_ns)
+                path.pacer.on_round_trip(path.rtt.min_ns)
+                return rtt_ns
         return None
 
     def _report(

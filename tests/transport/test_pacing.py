@@ -1,9 +1,10 @@
 """The pacer: no more than the rate, a quantum at a time, and lateness made good in part."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayhem_udp.transport.pacing import LATENESS_MAX_NS, Pacer
+from mayhem_udp.transport.pacing import LATENESS_MAX_NS, LATENESS_NS, Pacer
 from mayhem_udp.units import MS, SECOND
 
 MEGABIT = 1_000_000
@@ -28,7 +29,29 @@ def test_lateness_is_made_good_up_to_a_bound():
     pacer = pacer_of(8 * MEGABIT)
     pacer.on_sent(1_000, now_ns=0)
     assert pacer.budget_bytes(now_ns=3 * MS) == 3_000 + 2_000
-    assert pacer.budget_bytes(now_ns=SECOND) == 3_000 + LATENESS_MAX_NS * 1_000 // MS
+    assert pacer.budget_bytes(now_ns=SECOND) == 3_000 + LATENESS_NS * 1_000 // MS
+
+
+@pytest.mark.parametrize(
+    ("round_trip_ns", "lateness_ns"), [(MS, LATENESS_NS), (50 * MS, 10 * MS), (600 * MS, LATENESS_MAX_NS)]
+)
+def test_on_a_long_path_more_lateness_is_made_good(round_trip_ns, lateness_ns):
+    pacer = pacer_of(8 * MEGABIT)
+    pacer.on_round_trip(round_trip_ns)
+    pacer.on_sent(3_000, now_ns=0)
+    pacer.set_rate(
+        rate_bps=8 * MEGABIT, quantum_bytes=3_000, now_ns=2 * MS
+    )  # too early: now the pacer is awaited
+    assert pacer.budget_bytes(now_ns=SECOND) == 3_000 + lateness_ns * 1_000 // MS
+
+
+def test_what_the_window_has_held_up_is_not_late():
+    """Else each ACK that opens it would let go a queue's worth at once."""
+    pacer = pacer_of(8 * MEGABIT)
+    pacer.on_round_trip(600 * MS)
+    pacer.on_sent(3_000, now_ns=0)
+    pacer.set_rate(rate_bps=8 * MEGABIT, quantum_bytes=3_000, now_ns=SECOND)
+    assert pacer.budget_bytes(now_ns=SECOND) == 3_000 + LATENESS_NS * 1_000 // MS
 
 
 def test_a_datagram_larger_than_the_quantum_saves_up_first():
@@ -57,5 +80,5 @@ def test_over_any_time_no_more_leaves_than_the_rate_a_quantum_and_the_lateness(m
             size = max(budget // greed, 1)
             pacer.on_sent(size, now_ns=now_ns)
             sent += size
-        late = LATENESS_MAX_NS * rate_bps // 8 // SECOND
+        late = LATENESS_NS * rate_bps // 8 // SECOND
         assert sent <= now_ns * rate_bps // 8 // SECOND + quantum + late + len(moves)

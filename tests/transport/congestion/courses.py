@@ -174,7 +174,7 @@ PARTIES: dict[str, Party] = {
     "four, shallow queue, 0.2 BDP": Party(replace(WIDE, queue_bdp=0.2), [Guest() for _ in range(4)]),
     "four, loss 5 %": Party(replace(WIDE, loss=0.05), [Guest() for _ in range(4)]),
     "beside a TCP CUBIC": beside("tcp cubic", WIDE, 0.25),
-    "beside a TCP BBR": beside("tcp bbr", WIDE, 0.25),
+    "beside a TCP BBR": beside("tcp bbr", WIDE, 0.18),
     "beside a TCP CUBIC, 0.5 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=0.5)),
     "beside a TCP CUBIC, 2 BDP": beside("tcp cubic", replace(WIDE, queue_bdp=2)),
     "beside a TCP CUBIC, 20 Mbit/s": beside("tcp cubic", replace(WIDE, rate_bps=20 * MBIT)),

@@ -282,6 +282,8 @@ class Flow:
     def _rtt(self, rtt_ns: int, delay_ns: int) -> int:
         if not self.rtt_min_ns or rtt_ns < self.rtt_min_ns:
             self.rtt_min_ns = rtt_ns
+            if not self._fixed_rhythm:
+                self.pacer.on_round_trip(rtt_ns)
         delay_ns = min(delay_ns, ACK_DELAY_MAX_NS)
         adjusted = rtt_ns - delay_ns if rtt_ns >= self.rtt_min_ns + delay_ns else rtt_ns
         if not self.srtt_ns:

@@ -49,14 +49,26 @@ class Outflow:
             self._ahead[start] = bytes(view[start - offset : end - offset])
             self._here.add(start, end)
         while (block := self._ahead.pop(self._edge, None)) is not None:
-            try:
-                self._stream.write(block)
-            except (OSError, ValueError) as error:
-                raise _cannot_write(error) from error
+            self._pour(block)
             self._sha.update(block)
             self._edge += len(block)
             self.received_bytes = self._edge
         self._here.drop_below(self._edge)
+
+    def _pour(self, block: bytes) -> None:
+        """All of it goes into the stream: one without a buffer may take less at a time than it is given."""
+        left: bytes | memoryview = block
+        while left:
+            try:
+                taken = self._stream.write(left)
+            except (OSError, ValueError, TypeError) as error:
+                raise _cannot_write(error) from error
+            if not isinstance(taken, int) or not 0 < taken <= len(left):  # None where it would have to wait
+                raise LocalFileError(
+                    f"the stream took none of {len(left)} bytes, or does not say how many (it said {taken!r})",
+                    remedy="use a binary stream that blocks, and whose write() returns how many bytes it took",
+                )
+            left = memoryview(left)[taken:]
 
     def deferred(self, offset: int, data: Buffer) -> Callable[[], int]:
         """The same as a job for a worker; the jobs run in the order in which they were made.
@@ -123,7 +135,9 @@ def _spoilt() -> IntegrityError:
     )
 
 
-def _cannot_write(error: OSError | ValueError) -> LocalFileError:
+def _cannot_write(error: OSError | ValueError | TypeError) -> LocalFileError:
     if isinstance(error, BrokenPipeError):
         return LocalFileError("whoever read the stream has gone away", code=Code.CANCELLED)
+    if isinstance(error, TypeError):
+        return LocalFileError(f"the stream takes no bytes: {error}", remedy="open it in binary mode")
     return LocalFileError(f"the stream cannot be written to: {error}", remedy="check where it goes")

@@ -299,6 +299,42 @@ def test_a_stream_that_nobody_reads_any_more_ends_the_download():
     assert code_of(Outflow(closed).write, 0, b"x", kind=LocalFileError) is Code.LOCAL_FILE
 
 
+class Sips(io.RawIOBase):
+    """A stream without a buffer: takes at most so many bytes at a time, and then `last`."""
+
+    def __init__(self, most, *, last=None, room=1 << 20):
+        self._most = most
+        self._last = last
+        self._room = room
+        self.got = b""
+
+    def write(self, data):
+        taken = bytes(data[: min(self._most, self._room)])
+        self.got += taken
+        self._room -= len(taken)
+        return len(taken) or self._last
+
+
+@pytest.mark.parametrize("most", [1, 7, len(DATA) - 1, len(DATA)])
+def test_a_stream_that_takes_less_than_it_is_given_gets_every_byte(most):
+    stream = Sips(most)
+    flow = Outflow(stream)
+    flow.write(0, DATA[:2_000])
+    flow.write(2_000, DATA[2_000:])
+    flow.finish(sha256(DATA).digest(), len(DATA))
+    assert stream.got == DATA
+
+
+@pytest.mark.parametrize("last", [None, 0])
+def test_a_stream_that_takes_nothing_ends_the_download_and_says_what_to_use(last):
+    flow = Outflow(Sips(100, last=last, room=150))
+    with pytest.raises(LocalFileError, match="binary stream that blocks"):
+        flow.write(0, DATA)
+    assert not flow.is_complete(len(DATA))
+    with pytest.raises(LocalFileError, match="binary mode"):
+        Outflow(io.StringIO()).write(0, DATA)
+
+
 def test_a_stream_is_written_to_by_jobs_in_order():
     stream = io.BytesIO()
     flow = Outflow(stream)

@@ -5,8 +5,9 @@ place: paths are the caller's, whatever names it sends. Never talks to a server 
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -224,28 +225,33 @@ class PackDownload:
         self._files = files
         self._settings = settings
         self._stores: OrderedDict[Path, Store] = OrderedDict()
-        self._paths = {name.encode(): path for name, path in files}
         self._codes: dict[int, int] = {}
-        self._got: dict[bytes, tuple[int, bytes]] = {}
+        self._got: dict[int, tuple[int, bytes]] = {}
         self.too_large: list[tuple[str, Path]] = []
         self.errand = Errand(f"{len(files)} files", self._make, may_repeat=True, tell=tell)
 
     def _make(self, connection: Connection, workers: Workers, request: int) -> Exchange:
         names = tuple(name.encode() for name, _ in self._files)
-        return GetPackReceiver(
-            connection, workers, request, names=names, store=self._put_in_place, on_codes=self._note
-        )
+        store = partial(self._put_in_place, iter(range(len(self._files))))
+        return GetPackReceiver(connection, workers, request, names=names, store=store, on_codes=self._note)
 
     def _note(self, first: int, codes: Sequence[int]) -> None:
         self._codes.update(enumerate(codes, first))
 
-    def _put_in_place(self, files: list[SmallFile]) -> list[int]:
-        """Store files that came; runs in a worker, one call at a time."""
-        return [file.code if file.code != Code.OK else self._store_one(file) for file in files]
+    def _put_in_place(self, indexes: Iterator[int], files: list[SmallFile]) -> list[int]:
+        """Store files that came; runs in a worker, one call at a time.
 
-    def _store_one(self, file: SmallFile) -> int:
-        path = self._paths[file.name]
-        self._got[file.name] = (len(file.data), file.sha256)
+        They come in the order asked for. By their names they could not be told apart: one name may be
+        wanted in two places.
+        """
+        return [
+            file.code if file.code != Code.OK else self._store_one(index, file)
+            for file, index in zip(files, indexes, strict=False)  # the next call goes on with the indexes
+        ]
+
+    def _store_one(self, index: int, file: SmallFile) -> int:
+        path = self._files[index][1]
+        self._got[index] = (len(file.data), file.sha256)
         landing = SmallFile(path.name.encode(), file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
         try:
             return self._store_of(path.parent).write_small([landing])[0]
@@ -276,7 +282,7 @@ class PackDownload:
             elif code != Code.OK:
                 found.append(failed(name, error_of_code(code, _sentence(code))))
             else:
-                size, digest = self._got[name.encode()]
+                size, digest = self._got[index]
                 found.append(transfer_result(self.errand, name, size=size, sha256=digest, path=path))
         return found
 

@@ -110,6 +110,18 @@ def test_many_files_go_each_with_its_own_outcome(server, town):
         assert (town.folder / "back" / name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("others", [3, 300])
+def test_one_file_that_is_wanted_in_several_places_lands_in_each(server, town, others):
+    names = [f"many/{number}" for number in range(others)]
+    assert all(each.verified for each in server.put_many([(town.file(name, 100), name) for name in names]))
+    wanted = [(name, town.folder / "back" / name) for name in names]
+    wanted += [("many/0", town.folder / "copies" / f"{number}") for number in range(2)]
+    got = list(server.get_many(wanted))
+    assert sorted(each.path for each in got) == sorted(path for _, path in wanted)
+    for name, path in wanted:
+        assert path.read_bytes() == (town.here / name).read_bytes()
+
+
 def test_questions_are_answered(server):
     server.put(DATA, "folder/a")
     entry = server.stat("folder/a")

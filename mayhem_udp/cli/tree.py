@@ -1,7 +1,8 @@
 """Folders on this side: which files a recursive upload takes.
 
 Owns the walk: sorted, without following links inside the tree, so that it ends and stays inside. What is
-neither a file nor a folder is told to the caller, never opened.
+neither a file nor a folder is told to the caller, never opened; so is an empty folder, for which the server
+has no place. A folder that cannot be read is a failure, since it may hold files.
 """
 
 import os
@@ -12,20 +13,27 @@ from mayhem_udp.cli.naming import joined
 
 Skipped = Callable[[Path, str], None]
 """Told of what is left out, and why."""
+Unreadable = Callable[[OSError], None]
+"""Told of a folder that cannot be read; the error names it."""
 
 
-def files_below(folder: Path, name: str, *, on_skipped: Skipped) -> Iterator[tuple[Path, str]]:
+def files_below(
+    folder: Path, name: str, *, on_skipped: Skipped, on_unreadable: Unreadable
+) -> Iterator[tuple[Path, str]]:
     """Each file in a folder, however deep, and what it is called where the folder is called `name`."""
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        on_skipped(folder, f"cannot be read: {error.strerror}")
+        error.filename = error.filename or str(folder)  # reading on in it names nothing
+        on_unreadable(error)
         return
+    if not found:
+        on_skipped(folder, "is empty")
     for entry in found:
         path, its_name = Path(entry.path), joined(name, entry.name)
         if entry.is_dir(follow_symlinks=False):
-            yield from files_below(path, its_name, on_skipped=on_skipped)
+            yield from files_below(path, its_name, on_skipped=on_skipped, on_unreadable=on_unreadable)
         elif entry.is_file(follow_symlinks=False):
             yield path, its_name
         else:

@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.units import SECOND
+
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -56,6 +59,39 @@ def test_a_folder_goes_with_all_that_is_in_it_but_links_and_pipes(shell: Shell, 
     assert shell.err == (
         "mayhem: site/link is a link, left out\nmayhem: site/pipe is no regular file, left out\n"
     )
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[None]:
+    """Root may read everything: it is somebody else meanwhile, who may come in here."""
+    before = os.geteuid()
+    if before == 0:
+        tmp_path.chmod(0o777)
+        os.seteuid(NOBODY)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.parametrize("options", [["-r"], ["-r", "-q"]])
+def test_a_folder_that_cannot_be_read_is_a_failure_and_the_others_go(
+    shell: Shell, tree: Path, nobody: None, options: list[str]
+):
+    (Path("more") / "locked").mkdir(parents=True)
+    (Path("more") / "a").write_bytes(b"one")
+    (Path("more") / "locked").chmod(0)
+    assert shell("put", *options, "more", "mayhem://h/") == 1
+    assert shell.server.files == {"more/a": b"one"}
+    assert shell.err == (
+        "mayhem: more/locked: permission denied; next: choose another place, or ask for access\n"
+    )
+
+
+def test_an_empty_folder_is_left_out_with_a_word(shell: Shell, tmp_path: Path):
+    (tmp_path / "site" / "empty").mkdir(parents=True)
+    (tmp_path / "site" / "a").touch()
+    assert shell("put", "-r", "site", "mayhem://h/") == 0
+    assert set(shell.server.files) == {"site/a"}
+    assert shell.err == "mayhem: site/empty is empty, left out\n"
 
 
 def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):

@@ -103,7 +103,8 @@ def _sorted_out(
 
 
 def _walk(folders: Iterable[Upload], output: Output) -> Iterator[Upload]:
+    def note(path: Path, why: str) -> None:
+        output.note(f"{escape(str(path))} {why}, left out")
+
     for folder, name in folders:
-        yield from files_below(
-            folder, name, on_skipped=lambda path, why: output.note(f"{escape(str(path))} {why}, left out")
-        )
+        yield from files_below(folder, name, on_skipped=note, on_unreadable=output.failed)

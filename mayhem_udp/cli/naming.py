@@ -2,7 +2,8 @@
 
 Names go as the target says: `URL/` and `URL/dir/` are gone into and keep the name, `URL/b.txt` gives a
 new one. Several sources always go into the target. A folder goes under its own name, its contents alone
-with `dir/.`; a slash at its end, as a shell's completion leaves it, changes nothing.
+with `dir/.`; a slash at its end, as a shell's completion leaves it, changes nothing. Where a folder lands
+is decided by form alone, both ways, so that a command given again does the same again.
 Never reads a folder, never judges whether a name is allowed: `store.names` does.
 """
 
@@ -112,7 +113,11 @@ def last_part(path: str) -> str:
 
 
 def goes_into(destination: str, *, crowd: Crowd) -> bool:
-    """Whether the destination is a folder to go into by its form alone; one that exists is, too."""
+    """Whether the destination is a folder to go into by its form alone.
+
+    For a file one that exists is, too. For a folder it is not: what was cut would be a part of itself when
+    the command is given again.
+    """
     return crowd is Crowd.SEVERAL or destination.endswith("/") or not last_part(destination)
 
 

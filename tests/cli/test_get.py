@@ -44,11 +44,32 @@ def test_files_land_where_cp_would_put_them(
     assert landed(tmp_path) == expected
 
 
-def test_a_folder_that_exists_is_gone_into(shell: Shell, tmp_path: Path):
+def test_a_folder_that_exists_is_gone_into_by_files(shell: Shell, tmp_path: Path):
     (tmp_path / "dir").mkdir()
     assert shell("get", "mayhem://h/a.txt", "dir") == 0
-    assert shell("get", "-r", "mayhem://h/site/img", "dir") == 0
-    assert landed(tmp_path) == {"dir/a.txt": b"one", "dir/img/logo.png": b"png"}
+    assert shell("get", "-r", "mayhem://h/b.txt", "dir") == 0
+    assert landed(tmp_path) == {"dir/a.txt": b"one", "dir/b.txt": b"two"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["mayhem://h/site", "www"], {"www/index.html", "www/img/logo.png"}),
+        (["mayhem://h/site", "www/"], {"www/site/index.html", "www/site/img/logo.png"}),
+        (["mayhem://h/s*", "www"], {"www/index.html", "www/img/logo.png"}),
+        (["mayhem://h/site", "a.txt", "www"], {"www/a.txt", "www/site/index.html", "www/site/img/logo.png"}),
+        (["mayhem://h/"], set(FILES)),
+        (["mayhem://h/", "all"], {f"all/{name}" for name in FILES}),
+        (["mayhem://h/site"], {"site/index.html", "site/img/logo.png"}),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_fetched_again_lands_where_it_did_the_first_time(
+    shell: Shell, tmp_path: Path, arguments: list[str], expected: set[str]
+):
+    shell.environ["MAYHEM_URL"] = "mayhem://h"
+    for _ in range(2):
+        assert shell("get", "-r", *arguments) == 0
+        assert set(landed(tmp_path)) == expected
 
 
 def test_plain_names_are_on_the_default_server(shell: Shell, tmp_path: Path):

@@ -99,6 +99,14 @@ def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):
     assert set(shell.server.files) == {"index.html", "img/logo.png"}
 
 
+@pytest.mark.parametrize("target", ["", "www", "www/"])
+def test_a_folder_that_is_sent_again_goes_where_it_did_the_first_time(shell: Shell, tree: Path, target: str):
+    assert shell("put", "-r", "site", f"mayhem://h/{target}") == 0
+    first = dict(shell.server.files)
+    assert shell("put", "-r", "site", f"mayhem://h/{target}") == 0
+    assert shell.server.files == first
+
+
 def test_a_folder_without_r_is_an_error_that_says_so(shell: Shell, tree: Path):
     assert shell("put", "site", "mayhem://h/") == 1
     assert shell.server.log == []

@@ -240,7 +240,10 @@ def test_folders_go_there_and_come_back_whole(town, daemon):
     put = town.mayhem("put", "-r", "site", daemon.url).well()
     assert "site/link is a link, left out" in put.err
     assert daemon.stored() == {f"site/{name}" for name in contents}
-    town.mayhem("get", "-r", daemon.url + "site", "back").well()
+    for _ in range(2):
+        town.mayhem("get", "-r", daemon.url + "site", "back").well()
+    there = {str(path.relative_to(town.here / "back")) for path in (town.here / "back").rglob("*")}
+    assert there == {*contents, "img", "img/deep", "img/deep/er"}
     for name in contents:
         assert (town.here / "back" / name).read_bytes() == (town.here / "site" / name).read_bytes()
     town.mayhem("put", "-r", "site/.", daemon.url + "www/").well()

@@ -26,6 +26,7 @@ Download = tuple[str, Path]
         "mayhem get mayhem://host/report.pdf 2026.pdf   under another name",
         "mayhem get 'mayhem://host/photos/*.jpg' pics   a pattern (quote it), into a folder",
         "mayhem get -r mayhem://host/site .             makes site/...",
+        "mayhem get -r mayhem://host/site www           makes www/...",
         "mayhem get mayhem://host/src.tar - | tar x     standard output",
     ),
 )
@@ -36,7 +37,8 @@ Download = tuple[str, Path]
 def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     """Download files; each is verified before it is put in its place.
 
-    DEST is a folder to go into or a new name, as with cp; without it files land in the current folder.
+    DEST is a folder to go into or a new name, as with cp; without it files land in the current folder. A
+    folder goes into DEST only where that ends with /, and is called DEST otherwise, whether that exists or not.
     With MAYHEM_URL set, plain names mean files on that server.
     """
     call = invocation(ctx)
@@ -76,11 +78,13 @@ def _planned(
             ]
         except (RefusedError, PeerError) as error:
             output.failed(error, about=source.name)
-    into = Path(destination).is_dir() or naming.goes_into(destination, crowd=Crowd.of(matches))
+    by_form = naming.goes_into(destination, crowd=Crowd.of(matches))
+    into = by_form or Path(destination).is_dir()
     downloads: list[Download] = []
     for url, entry in matches:
         try:
-            landing = naming.download_path(url, destination, into=into)
+            is_folder = entry is not None and entry.kind is EntryKind.FOLDER
+            landing = naming.download_path(url, destination, into=by_form if is_folder else into)
             downloads += _expanded(remote, url, entry, landing, output, recursive=recursive)
         except MayhemError as error:
             output.failed(error, about=url.name)

@@ -18,6 +18,8 @@ _QUOTED: Final = re.compile(r"\[([^\]!])\]")
 """One character in brackets: how a pattern names a `*`, `?` or `[` itself."""
 _STARS_MAX: Final = 32
 """Stars in one part; more than anybody means, and each costs time on every name."""
+_BRACKETS_MAX: Final = 32
+"""Brackets in one pattern; likewise, and each costs 2 ms before the first name."""
 
 States = frozenset[int]
 """Which parts of a pattern may match the next part of a path; the number of parts means: all matched."""
@@ -107,6 +109,13 @@ def check_pattern(raw: bytes | str) -> Pattern:
             "the pattern is absolute, or has an empty part, '.' or '..'",
             code=Code.NAME_REFUSED,
             remedy="write it like 'photos/*.jpg'",
+        )
+    wild = [part for part in parts if _MAGIC.search(_QUOTED.sub("", part))]
+    if sum(part.count("[") for part in wild) > _BRACKETS_MAX:
+        raise RefusedError(
+            f"the pattern has more than {_BRACKETS_MAX} brackets",
+            code=Code.NAME_REFUSED,
+            remedy="write a simpler one",
         )
     return Pattern(tuple(_compiled(part) for part in parts))
 

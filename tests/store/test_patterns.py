@@ -73,9 +73,13 @@ def test_a_pattern_that_leads_out_is_refused(pattern):
 def test_a_pattern_has_bounds():
     check_pattern("/".join(["*"] * NAME_DEPTH_MAX))
     check_pattern("*a" * 32)
+    check_pattern("/".join(["[a-z]" * 16] * 2))
+    check_pattern("[[]" * 40)
     for pattern, code in (
         ("/".join(["*"] * (NAME_DEPTH_MAX + 1)), Code.NAME_TOO_LONG),
         ("*a" * 33, Code.NAME_REFUSED),
+        ("[a-z]" * 33, Code.NAME_REFUSED),
+        ("/".join(["[a-z]" * 11] * 3), Code.NAME_REFUSED),
         ("x" * 5_000, Code.NAME_TOO_LONG),
         (b"\xff", Code.NAME_REFUSED),
     ):

@@ -95,6 +95,7 @@ class ClientEndpoint:
         finally:
             for errand in active:
                 errand.abandon()
+            self._serve()  # so that the server hears of it
 
     def _start(self, active: list[Errand]) -> None:
         """Open requests for errands that have none, as far as the server lets us."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from mayhem_udp.endpoint.conversation import Conversation
 from mayhem_udp.endpoint.workers import Workers as Pool
-from mayhem_udp.errors import MayhemError, TransferError, UnreachableError
+from mayhem_udp.errors import Code, MayhemError, TransferError, UnreachableError
 from mayhem_udp.results import Phase, Progress
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.progress import standing_of
@@ -135,6 +135,9 @@ class Errand:
             self.error = error
             self._connection.reset_request(request, error.code, "")
             return
+        except BaseException:
+            self._connection.reset_request(request, Code.CANCELLED, "")
+            raise
         conversation.session.start(self.exchange)
 
     def repeat(self) -> None:
@@ -150,9 +153,9 @@ class Errand:
         self.error = last_word(self.exchange.error)
 
     def abandon(self) -> None:
-        """Nobody waits for it any more."""
+        """Nobody waits for it any more; the peer is told, and does not go on with it."""
         if self.exchange is not None and not self.exchange.is_over:
-            self.exchange.on_lost(TransferError("the transfer was given up"))
+            self.exchange.fail(TransferError("the transfer was given up", code=Code.CANCELLED))
 
     def look(self, *, now_ns: int) -> None:
         """Note its end, or tell how far it is when that is due."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.errors import Code, MayhemError, PeerError, TransferError, error_of_code
 from mayhem_udp.session.exchange import PIECE_BYTES, Exchange
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.transport.events import (
@@ -34,15 +34,15 @@ Opener = Callable[[int, Message], Exchange]
 """Makes the answering half of a request, from its number and its first message."""
 
 
-def refuse_all(_request: int, _message: Message) -> Exchange:
-    """The opener of a side that answers nothing."""
-    raise PeerError("this side answers no requests", code=Code.STATE_ILLEGAL)
+def give_up_all(_request: int, _message: Message) -> Exchange:
+    """The opener of a client: nobody but itself opens requests there, so this is one that it gave up."""
+    raise TransferError("nobody waits for this any more", code=Code.CANCELLED)
 
 
 class Session:
     """The requests of one connection."""
 
-    def __init__(self, connection: Connection, *, opener: Opener = refuse_all) -> None:
+    def __init__(self, connection: Connection, *, opener: Opener = give_up_all) -> None:
         self.connection = connection
         self._opener = opener
         self.exchanges: dict[int, Exchange] = {}

@@ -182,7 +182,8 @@ class Pair:
         self.simulator = Simulator(seed=seed, gather_ns=gather_ns)
         self.client_settings = transport_settings(**(client or {}))
         self.server_settings = transport_settings(**(server or {}))
-        self.mint = TokenMint(self.random.randbytes(32), visit_lifetime_ns=24 * HOUR)
+        self.secret = self.random.randbytes(32)
+        self.boots = 0
         self.server = ServerPeer(self.new_listener(admission))
         self.client = ClientPeer(self.new_connection(token=token))
         self.simulator.add(self.server, SERVER)
@@ -190,6 +191,9 @@ class Pair:
         self.links = self.simulator.connect(CLIENT, SERVER, parse_spec(spec))
 
     def new_listener(self, admission=ADMIT_ALL):
+        """A server's process: the same secret, another boot."""
+        self.boots += 1
+        self.mint = TokenMint(self.secret, boot=bytes([self.boots]), visit_lifetime_ns=24 * HOUR)
         return Listener(
             settings=self.server_settings, limits=admission, mint=self.mint, entropy=self.random.randbytes
         )

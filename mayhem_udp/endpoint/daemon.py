@@ -44,6 +44,8 @@ from mayhem_udp.url import HostPort
 
 FAREWELL_NS: Final = 200 * MS
 """After the peers were told that this is the end, for the datagrams that say so, and their echo."""
+BOOT_BYTES: Final = 16
+"""What tells one process's tokens from those of the next."""
 SILENCE_NS: Final = 3 * SECOND
 """A client that gives no sign of life for so long, though asked at the end, is not waited for."""
 
@@ -74,7 +76,11 @@ class Daemon:
         self._telemetry = Telemetry(log, progress_interval_ns=settings.logging.progress_interval_ns)
         self._store = self._open_store()
         self._workers = Workers(loop, threads_max=settings.server.workers)
-        self._mint = TokenMint(self._secret(), visit_lifetime_ns=settings.server.token_lifetime_ns)
+        self._mint = TokenMint(
+            self._secret(),
+            boot=os.urandom(BOOT_BYTES),
+            visit_lifetime_ns=settings.server.token_lifetime_ns,
+        )
         listener = Listener(
             settings=engine_settings(settings, Side.SERVER),
             limits=admission_limits(settings),

@@ -19,7 +19,17 @@ NO_TOKEN: Final = b""
 class HandshakeStream:
     """Both halves of the handshake of one side."""
 
-    __slots__ = ("_acked", "_incoming", "_lost", "_outgoing", "_received", "is_retried", "peer", "token")
+    __slots__ = (
+        "_acked",
+        "_incoming",
+        "_lost",
+        "_outgoing",
+        "_received",
+        "peer",
+        "retried_at",
+        "retries",
+        "token",
+    )
 
     def __init__(self, parameters: Parameters, *, token: bytes = NO_TOKEN) -> None:
         self._outgoing = encode_handshake(parameters)
@@ -29,7 +39,10 @@ class HandshakeStream:
         self._received = RangeSet()
         self.peer: Parameters | None = None
         self.token = token
-        self.is_retried = False
+        self.retries = 0
+        """How often the server has asked for everything again."""
+        self.retried_at = 0
+        """The number from which on it has been said again."""
         """Whether the server has asked for everything again, which it does once."""
 
     @property
@@ -67,10 +80,11 @@ class HandshakeStream:
         for start, stop in list(self._acked.holes(0, len(self._outgoing))):
             self._lost.add(start, stop)
 
-    def restart(self, token: bytes) -> None:
-        """The server asks for everything again, with this token."""
+    def restart(self, token: bytes, *, number: int) -> None:
+        """The server asks for everything again, with this token, from this number on."""
         self.token = token
-        self.is_retried = True
+        self.retries += 1
+        self.retried_at = number
         self._lost.add(0, len(self._outgoing))
 
     def put(self, frame: Handshake) -> Parameters | None:

@@ -182,9 +182,10 @@ class Listener:
         except PeerError:
             self.stats.ignored += opened.count
             return None
-        if not self._mint.is_valid(token, opened.address, unix_s=unix_s):
+        mint, number = self._mint, opened.header.connection_id
+        if not mint.is_valid(token, opened.address, connection_id=number, unix_s=unix_s):
             self.stats.retries += 1
-            retry = self._mint.make(TokenKind.RETRY, opened.address, unix_s=unix_s)
+            retry = mint.make(TokenKind.RETRY, opened.address, connection_id=number, unix_s=unix_s)
             self._answer(opened, DatagramType.RETRY, join_retry(retry))
             return None
         refusal = self._refusal(opened.address, now_ns=now_ns)
@@ -192,6 +193,7 @@ class Listener:
             self.stats.refused += 1
             self._answer(opened, DatagramType.FRAMES, encode_frame(refusal))
             return None
+        mint.use(token)
         return self._admit(opened, now_ns=now_ns, unix_s=unix_s)
 
     def _refusal(self, address: Address, *, now_ns: int) -> Close | None:
@@ -218,7 +220,7 @@ class Listener:
             settings=self.settings,
             entropy=self._entropy,
             reset_token=self._mint.reset_token(number),
-            visit_token=self._mint.make(TokenKind.VISIT, opened.address, unix_s=unix_s),
+            visit_token=self._mint.make(TokenKind.VISIT, opened.address, connection_id=number, unix_s=unix_s),
             memory=Memory(self.settings.memory_max_bytes, parent=self.memory),
             now_ns=now_ns,
         )

@@ -4,6 +4,8 @@ Each is believed only where it can be true: from the server's address, in the ri
 only with the token that the server gave in the handshake (RFC 9000 section 10.3).
 """
 
+from typing import Final
+
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.events import Origin
@@ -15,16 +17,27 @@ from mayhem_udp.wire.codec import retry_token, split_versions
 from mayhem_udp.wire.declarations import VERSION, VERSIONS_SPOKEN, DatagramType
 from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
 
+RETRIES_MAX: Final = 3
+"""More than these a client does not follow."""
 ENDINGS = (DatagramType.VERSIONS, DatagramType.RESET)
 
 Ending = tuple[Code, str, Origin, Signal]
 
 
 def take_retry(core: Core, opened: Opened, *, now_ns: int) -> list[Run]:
-    """Take a RETRY; returns what the server kept nothing of: all of it is to be said again."""
-    if core.state is not State.OPENING or core.handshake.is_retried or not _is_from_server(core, opened):
+    """Take a RETRY; returns what the server kept nothing of: all of it is to be said again.
+
+    More than one, unlike RFC 9000 section 17.2.5.2: a server that was restarted meanwhile knows no token of
+    its predecessor's. Each must answer what was said since the last.
+    """
+    handshake = core.handshake
+    if (
+        core.state is not State.OPENING
+        or handshake.retries >= RETRIES_MAX
+        or not _is_from_server(core, opened)
+    ):
         return []
-    if opened.header.sequence >= core.recovery.ledger.next_number:
+    if not handshake.retried_at <= opened.header.sequence < core.recovery.ledger.next_number:
         return []
     try:
         token = retry_token(_body_of(opened))
@@ -36,7 +49,7 @@ def take_retry(core: Core, opened: Opened, *, now_ns: int) -> list[Run]:
             core.path.rtt.on_sample(rtt_ns=now_ns - run.sent_ns, ack_delay_ns=0, now_ns=now_ns)
     unheard = ledger.declare_lost(0, ledger.next_number)  # not by the network: no sign of congestion
     ledger.lost.drop_first(len(ledger.lost))
-    core.handshake.restart(token)
+    handshake.restart(token, number=ledger.next_number)
     core.path.loss.probes = 0
     return unheard
 

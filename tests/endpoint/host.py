@@ -70,7 +70,7 @@ class Host:
         listener = Listener(
             settings=engine_settings(settings, Side.SERVER),
             limits=admission_limits(settings),
-            mint=TokenMint(os.urandom(32), visit_lifetime_ns=HOUR),
+            mint=TokenMint(os.urandom(32), boot=b"", visit_lifetime_ns=HOUR),
             entropy=os.urandom,
         )
         self.server = Server(self._loop, listener, self._workers, house=self._house, watcher=self.watcher)

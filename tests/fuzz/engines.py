@@ -196,12 +196,12 @@ class ServerStage(Stage):
         root.mkdir()
         for name, size in (("a", 10), ("b", 70_000), ("c", 0)):
             (root / name).write_bytes(bytes(size))
-        mint = TokenMint(bytes(32), visit_lifetime_ns=HOUR)
+        mint = TokenMint(bytes(32), boot=b"", visit_lifetime_ns=HOUR)
         listener = Listener(
             settings=transport_settings(), limits=ADMIT_ALL, mint=mint, entropy=self.random.randbytes
         )
         self.actor = SessionServer(listener, root)
-        token = mint.make(TokenKind.VISIT, CLIENT, unix_s=UNIX_S)
+        token = mint.make(TokenKind.VISIT, CLIENT, connection_id=0, unix_s=UNIX_S)
         hello = encode_frame(Handshake(0, encode_handshake(PARAMETERS)))
         self.say(DatagramType.HELLO, join_hello(token, hello.ljust(400, b"\0")))
         assert self.actor.sessions, "a proved client is let in"

@@ -100,7 +100,7 @@ class ServerEnd(End):
     def __init__(self, root, settings, random, clock_ns):
         super().__init__(UdpSocket.bind(HostPort("127.0.0.1", 0), SOCKET))
         self.store = open_store(root, placement=Placement.HIDDEN_FOLDER, clock_ns=clock_ns)
-        mint = TokenMint(random.randbytes(32), visit_lifetime_ns=HOUR)
+        mint = TokenMint(random.randbytes(32), boot=b"", visit_lifetime_ns=HOUR)
         self.listener = Listener(settings=settings, limits=ADMIT_ALL, mint=mint, entropy=random.randbytes)
 
     def take(self, batch, *, now_ns):

@@ -137,7 +137,7 @@ def memory_bytes():
 
 def flood_the_engine(count):
     """The same into the engine alone, without sockets: by how many bytes it has grown, and what it has kept."""
-    mint = TokenMint(os.urandom(32), visit_lifetime_ns=HOUR)
+    mint = TokenMint(os.urandom(32), boot=b"", visit_lifetime_ns=HOUR)
     listener = Listener(settings=transport_settings(), limits=ADMIT_ALL, mint=mint, entropy=os.urandom)
     random = Random(2)
     hellos = [forged_hello(number, random) for number in range(KINDS)]

@@ -1,5 +1,6 @@
 """LIST, STAT, REMOVE and PING; and what a server allows at all."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -156,3 +157,26 @@ def test_a_server_with_all_the_transfers_it_takes_is_busy(tmp_path, verb):
     assert ask(pair, PingRequest(1)).error is None, "questions are no transfers"
     pair.finish(*first)
     assert pair.finish(VERBS[verb](pair)).error is None
+
+
+def test_a_removal_that_is_played_again_removes_nothing(sessions):
+    """Greeting, token and request in one datagram: the network may double it, or somebody keep it."""
+    plant(sessions, "a")
+    sessions.open()
+    greetings = []
+    handle = sessions.server.handle_batch
+
+    def overhear(batch, *, now_ns):
+        greetings.append(replace(batch, buffer=bytes(batch.buffer)))
+        handle(batch, now_ns=now_ns)
+
+    sessions.server.handle_batch = overhear
+    sessions.client.use(sessions.new_connection(token=sessions.client.tokens[-1]))
+    assert ask(sessions, Remove(b"a")).error is None
+    sessions.wind_up()
+    plant(sessions, "a")
+    for port in (0, 1):
+        address = greetings[0].address._replace(port=greetings[0].address.port + port)
+        handle(replace(greetings[0], address=address), now_ns=sessions.now_ns)
+        sessions.run(seconds=1)
+        assert (sessions.root / "a").exists()

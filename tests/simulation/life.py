@@ -154,7 +154,8 @@ class Life:
         self.errands = [ERRANDS[task.verb](task, plan.seed) for task in plan.tasks]
         for errand in self.errands:
             errand.plant(self.root)
-        self.mint = TokenMint(self.dice.randbytes(32), visit_lifetime_ns=24 * HOUR)
+        self.secret = self.dice.randbytes(32)
+        self.boots = 0
         self.settings = transport_settings(**plan.server)
         self.client_settings = transport_settings(**plan.client)
         self.client_address = CLIENT
@@ -187,9 +188,9 @@ class Life:
     # --- Processes -----------------------------------------------------------------------------------
 
     def _new_server(self):
-        listener = Listener(
-            settings=self.settings, limits=ADMIT_ALL, mint=self.mint, entropy=self.dice.randbytes
-        )
+        self.boots += 1
+        mint = TokenMint(self.secret, boot=bytes([self.boots]), visit_lifetime_ns=24 * HOUR)
+        listener = Listener(settings=self.settings, limits=ADMIT_ALL, mint=mint, entropy=self.dice.randbytes)
         workers = self._workers(lambda: self.server)
         return WorkingServer(listener, self.root, workers=workers, transfers_max=self.plan.transfers_max)
 

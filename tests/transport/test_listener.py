@@ -1,6 +1,7 @@
 """The front door: strangers get little and leave nothing; who has proved an address gets in, up to the limits."""
 
 import tracemalloc
+from itertools import count
 from random import Random
 
 import pytest
@@ -36,11 +37,15 @@ from mayhem_udp.wire.layout import FRAMES_OVERHEAD_BYTES, HEADER_BYTES, SEAL_BYT
 
 HOME = Address("192.0.2.10", 4_567)
 NOW_S = 1_750_000_000
-MINT = TokenMint(b"a secret of 32 bytes for testing", visit_lifetime_ns=24 * HOUR)
+MARKS = count()
+
+
+def mint():
+    return TokenMint(b"a secret of 32 bytes for testing", boot=b"", visit_lifetime_ns=24 * HOUR)
 
 
 def listening(limits=ADMIT_ALL):
-    return Listener(settings=transport_settings(), limits=limits, mint=MINT, entropy=Random(3).randbytes)
+    return Listener(settings=transport_settings(), limits=limits, mint=mint(), entropy=Random(3).randbytes)
 
 
 def hello(number=1, *, token=b"", size=HELLO_MIN_BYTES, version=VERSION):
@@ -68,8 +73,9 @@ def body_of(answer):
     return bytes(answer.buffer)[HEADER_BYTES:-SEAL_BYTES]
 
 
-def retry(address=HOME):
-    return MINT.make(TokenKind.RETRY, address, unix_s=NOW_S)
+def proof(address=HOME):
+    """A token that nobody has used."""
+    return mint().make(TokenKind.VISIT, address, connection_id=next(MARKS), unix_s=NOW_S)
 
 
 # --- Strangers -----------------------------------------------------------------------------------------
@@ -81,13 +87,34 @@ def test_a_stranger_is_asked_to_prove_its_address_and_leaves_nothing():
     assert touched == []
     assert listener.connections == {}
     assert decode_header(bytes(answer.buffer)).type == DatagramType.RETRY
-    assert MINT.is_valid(retry_token(body_of(answer)), HOME, unix_s=NOW_S)
+    assert mint().is_valid(retry_token(body_of(answer)), HOME, connection_id=1, unix_s=NOW_S)
     assert answer.address == HOME
+
+
+@pytest.mark.parametrize("wait_ns", [0, 20 * SECOND])
+def test_a_greeting_that_comes_again_after_its_connection_is_carried_out_once(wait_ns):
+    """The network doubled it, or somebody plays it again: what it asked for must not happen twice."""
+    listener = listening()
+    greeting = hello(7, token=proof())
+    (connection,), _ = give(listener, greeting)
+    listener.remove(connection)
+    touched, (answer,) = give(listener, greeting, now_ns=wait_ns, unix_s=NOW_S + wait_ns // SECOND)
+    assert touched == []
+    assert decode_header(bytes(answer.buffer)).type == DatagramType.RETRY
+
+
+def test_a_token_of_a_client_that_was_refused_is_still_good():
+    listener = listening()
+    listener.is_closing = True
+    greeting = hello(7, token=proof())
+    give(listener, greeting)
+    listener.is_closing = False
+    assert len(give(listener, greeting)[0]) == 1
 
 
 def test_a_stranger_that_proved_its_address_gets_in():
     listener = listening()
-    (connection,), answers = give(listener, hello(7, token=retry()))
+    (connection,), answers = give(listener, hello(7, token=proof()))
     assert listener.connections == {7: connection}
     assert answers == []
     assert connection.path.address == HOME
@@ -95,7 +122,7 @@ def test_a_stranger_that_proved_its_address_gets_in():
 
 def test_a_token_of_another_address_proves_nothing():
     listener = listening()
-    touched, (answer,) = give(listener, hello(token=retry()), address=Address("192.0.2.11", 4_567))
+    touched, (answer,) = give(listener, hello(token=proof()), address=Address("192.0.2.11", 4_567))
     assert touched == []
     assert decode_header(bytes(answer.buffer)).type == DatagramType.RETRY
 
@@ -178,10 +205,10 @@ def test_a_version_that_is_not_spoken_is_told_which_are():
 def test_a_datagram_of_a_connection_that_is_gone_is_answered_by_a_reset_that_only_this_server_can_make():
     datagram = encode_datagram(DatagramType.FRAMES, bytes(60), connection_id=77, sequence=9)
     (_, (ours,)), (_, (again,)) = give(listening(), datagram), give(listening(), datagram)
-    stranger = TokenMint(b"another secret of 32 bytes, also", visit_lifetime_ns=24 * HOUR)
-    assert body_of(ours) == body_of(again) == MINT.reset_token(77), "also after a restart"
+    stranger = TokenMint(b"another secret of 32 bytes, also", boot=b"", visit_lifetime_ns=24 * HOUR)
+    assert body_of(ours) == body_of(again) == mint().reset_token(77), "also after a restart"
     assert body_of(ours) != stranger.reset_token(77)
-    assert body_of(ours) != MINT.reset_token(78)
+    assert body_of(ours) != mint().reset_token(78)
 
 
 def test_early_datagrams_get_no_reset():
@@ -220,24 +247,24 @@ def refused(answers):
 def test_no_more_come_in_than_allowed_in_all():
     listener = listening(AdmissionLimits(2, 10, 100, MIB))
     for number in (1, 2):
-        assert len(give(listener, hello(number, token=retry()))[0]) == 1
-    assert refused(give(listener, hello(3, token=retry()))[1]) == Code.TOO_MANY_CONNECTIONS
+        assert len(give(listener, hello(number, token=proof()))[0]) == 1
+    assert refused(give(listener, hello(3, token=proof()))[1]) == Code.TOO_MANY_CONNECTIONS
     listener.remove(listener.connections[1])
-    assert len(give(listener, hello(3, token=retry()))[0]) == 1
+    assert len(give(listener, hello(3, token=proof()))[0]) == 1
 
 
 def test_no_more_come_in_from_one_address_than_allowed():
     listener = listening(AdmissionLimits(10, 1, 100, MIB))
-    give(listener, hello(1, token=retry()))
-    assert refused(give(listener, hello(2, token=retry()))[1]) == Code.TOO_MANY_CONNECTIONS
+    give(listener, hello(1, token=proof()))
+    assert refused(give(listener, hello(2, token=proof()))[1]) == Code.TOO_MANY_CONNECTIONS
     other = Address("192.0.2.99", 1)
-    assert len(give(listener, hello(3, token=retry(other)), address=other)[0]) == 1
+    assert len(give(listener, hello(3, token=proof(other)), address=other)[0]) == 1
 
 
 def test_no_more_come_in_at_once_than_allowed():
     listener = listening(AdmissionLimits(10, 10, 1, MIB))
-    give(listener, hello(1, token=retry()), now_ns=SECOND)
-    late = hello(2, token=retry())
+    give(listener, hello(1, token=proof()), now_ns=SECOND)
+    late = hello(2, token=proof())
     assert refused(give(listener, late, now_ns=SECOND + 500 * MS)[1]) == Code.RATE_LIMITED
     assert len(give(listener, late, now_ns=2 * SECOND)[0]) == 1
 
@@ -245,7 +272,7 @@ def test_no_more_come_in_at_once_than_allowed():
 def test_a_server_that_closes_refuses_everybody_new():
     listener = listening()
     listener.is_closing = True
-    assert refused(give(listener, hello(token=retry()))[1]) == Code.SHUTTING_DOWN
+    assert refused(give(listener, hello(token=proof()))[1]) == Code.SHUTTING_DOWN
 
 
 def test_a_refused_client_hears_why():
@@ -259,7 +286,7 @@ def test_a_refused_client_hears_why():
 def test_the_same_greeting_again_opens_nothing_again():
     listener = listening()
     for _ in range(5):
-        (connection,), _ = give(listener, hello(7, token=retry()))
+        (connection,), _ = give(listener, hello(7, token=proof()))
     assert list(listener.connections) == [7]
     assert connection.stats.duplicate_dropped == 4
 

@@ -11,7 +11,7 @@ from mayhem_udp.transport.tokens import TokenKind
 def test_a_client_with_a_token_whose_hello_is_lost_says_it_again_at_the_first_probe(body_bytes):
     """It has sent early data as well, which no server understands before the HELLO."""
     pair = Pair("delay=10ms,out.blackout=0s+1ms")
-    token = pair.mint.make(TokenKind.VISIT, CLIENT, unix_s=UNIX_S)
+    token = pair.mint.make(TokenKind.VISIT, CLIENT, connection_id=0, unix_s=UNIX_S)
     pair.client.connection = pair.new_connection(token=token)
     request = pair.connection.open_request()
     pair.connection.send_message(request, b"here it comes")

@@ -7,7 +7,7 @@ from by_hand import PEER, ByHand, frames_of
 from hypothesis import given
 from hypothesis import strategies as st
 from test_hostile_acks import assert_cut_off
-from test_listener import body_of, give, hello, listening, retry
+from test_listener import body_of, give, hello, listening, proof
 from virtual_pair import transport_settings
 
 from mayhem_udp.errors import Code
@@ -285,22 +285,22 @@ def test_the_first_credit_is_what_all_requests_could_have_in_half_of_the_memory(
 
 def test_no_more_come_in_than_there_is_memory_for():
     listener = listening(AdmissionLimits(10, 10, 100, 2 * CONNECTION_BYTES))
-    assert len(give(listener, hello(1, token=retry()))[0]) == 1
-    ((second,), _) = give(listener, hello(2, token=retry()))
-    _, answers = give(listener, hello(3, token=retry()))
+    assert len(give(listener, hello(1, token=proof()))[0]) == 1
+    ((second,), _) = give(listener, hello(2, token=proof()))
+    _, answers = give(listener, hello(3, token=proof()))
     (close,) = decode_frames(body_of(answers[0]))
     assert close.code == Code.OUT_OF_MEMORY_BUDGET
     assert close.reason == b"the server has no memory to spare for another connection"
     assert set(listener.connections) == {1, 2}, "the others go on"
     listener.remove(second)
-    assert len(give(listener, hello(3, token=retry()))[0]) == 1
+    assert len(give(listener, hello(3, token=proof()))[0]) == 1
 
 
 def test_other_limits_hold_from_when_they_are_set():
     listener = listening(AdmissionLimits(10, 10, 1, MIB))
-    give(listener, hello(1, token=retry()), now_ns=10**9)
-    assert give(listener, hello(2, token=retry()), now_ns=10**9)[0] == []
+    give(listener, hello(1, token=proof()), now_ns=10**9)
+    assert give(listener, hello(2, token=proof()), now_ns=10**9)[0] == []
     listener.limits = AdmissionLimits(10, 10, 100, MIB)
-    assert len(give(listener, hello(2, token=retry()), now_ns=10**9)[0]) == 1
+    assert len(give(listener, hello(2, token=proof()), now_ns=10**9)[0]) == 1
     listener.limits = AdmissionLimits(10, 10, 100, CONNECTION_BYTES)
-    assert give(listener, hello(3, token=retry()), now_ns=10**9)[0] == []
+    assert give(listener, hello(3, token=proof()), now_ns=10**9)[0] == []

@@ -62,9 +62,9 @@ def test_lost_pieces_are_said_again_until_all_are_acknowledged(max_bytes, random
 def test_a_restart_says_everything_again_with_the_token():
     ours = HandshakeStream(PARAMETERS)
     first = ours.take(1_000)
-    ours.restart(b"prove it")
+    ours.restart(b"prove it", number=4)
     assert ours.take(1_000) == first
-    assert (ours.token, ours.is_retried) == (b"prove it", True)
+    assert (ours.token, ours.retries, ours.retried_at) == (b"prove it", 1, 4)
 
 
 def test_a_handshake_has_a_bound():

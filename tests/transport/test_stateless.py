@@ -8,6 +8,7 @@ from by_hand import ID, PARAMETERS, PEER, RESET_TOKEN, STRANGER, ByHand
 from mayhem_udp.errors import Code
 from mayhem_udp.transport.events import Origin
 from mayhem_udp.transport.state import State
+from mayhem_udp.transport.stateless import RETRIES_MAX
 from mayhem_udp.transport.streams.numbers import Side
 from mayhem_udp.wire.codec import encode_datagram, join_hello
 from mayhem_udp.wire.declarations import VERSION, DatagramType
@@ -81,12 +82,28 @@ def test_a_retry_has_everything_said_again_with_its_token(opening):
     assert again.token == b"prove it"
 
 
-def test_a_second_retry_is_nothing(opening):
+def test_a_second_retry_to_the_same_greeting_is_nothing(opening):
     opening.give(retry())
     opening.listen()
-    opening.give(retry(b"prove it twice", sequence=1))
+    opening.give(retry(b"prove it twice"))
     assert opening.listen() == []
     assert opening.engine._core.handshake.token == b"prove it"
+
+
+def test_a_server_that_was_restarted_meanwhile_may_ask_again(opening):
+    """It knows no token of its predecessor's."""
+    opening.give(retry())
+    opening.listen()
+    opening.give(retry(b"prove it to me", sequence=1))
+    (again,) = opening.listen()
+    assert again.token == b"prove it to me"
+
+
+def test_a_server_that_asks_for_ever_is_not_followed(opening):
+    for number in range(10):
+        opening.give(retry(b"%d" % number, sequence=number))
+        opening.listen()
+    assert opening.engine._core.handshake.token == b"%d" % (RETRIES_MAX - 1)
 
 
 @pytest.mark.parametrize("sequence", [1, 5, 1 << 40])

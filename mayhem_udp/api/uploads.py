@@ -143,8 +143,9 @@ def _read_small(path: Path, name: str) -> SmallFile:
     source = open_local(path)
     try:
         data = b"".join(iter(partial(_next_block, source, [0]), b""))
-        source.check_unchanged(sent_bytes=len(data))
-        return SmallFile(name.encode(), data, source.mtime_ns, source.mode, Code.OK, sha256(data).digest())
+        digest = sha256(data).digest()
+        source.check_unchanged(sent_bytes=len(data), digest=digest)
+        return SmallFile(name.encode(), data, source.mtime_ns, source.mode, Code.OK, digest)
     finally:
         source.close()
 

@@ -6,10 +6,8 @@ times. The time of the inode's last change is among them since nobody can choose
 
 import threading
 from collections import OrderedDict
-from hashlib import sha256
 from typing import Final
 
-from mayhem_udp.limits import BLOCK_BYTES
 from mayhem_udp.store.disk import Status
 from mayhem_udp.store.source import FileSource
 
@@ -47,13 +45,6 @@ def _key(status: Status) -> _Key:
 
 def digest_of(source: FileSource) -> bytes:
     """The SHA-256 of all of a file, which must not change meanwhile. May take long."""
-    digest = sha256()
-    for offset in range(0, source.size, BLOCK_BYTES):
-        position = offset
-        stop = min(offset + BLOCK_BYTES, source.size)
-        while position < stop:
-            block = source.read_blocking(position, stop - position)
-            digest.update(block)
-            position += len(block)
-    source.check_unchanged(sent_bytes=source.size)
-    return digest.digest()
+    digest = source.digest()
+    source.check_unchanged(sent_bytes=source.size, digest=digest)
+    return digest

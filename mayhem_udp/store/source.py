@@ -8,13 +8,14 @@ Only ordinary files are opened, never a device, a pipe or a socket.
 import os
 import stat
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 
 from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, TransferError
 from mayhem_udp.escape import escape
+from mayhem_udp.limits import BLOCK_BYTES
 from mayhem_udp.store.disk import Disk, RealDisk, Status
 from mayhem_udp.store.failures import failure
 
@@ -53,8 +54,14 @@ class Source(Protocol):
     def read_blocking(self, offset: int, size: int) -> Block:
         """At most `size` bytes, however long it takes; empty at the end of a stream."""
 
-    def check_unchanged(self, *, sent_bytes: int) -> None:
-        """Raise `TransferError` unless the source is what it was when it was opened."""
+    def looks_unchanged(self, *, sent_bytes: int) -> bool:
+        """Whether it is what it was when it was opened; raises `TransferError` where it surely is not.
+
+        False: only reading it again tells. That is `check_unchanged`.
+        """
+
+    def check_unchanged(self, *, sent_bytes: int, digest: bytes) -> None:
+        """Raise `TransferError` unless what was sent, with this SHA-256, is the source. May take long."""
 
     def close(self) -> None:
         """Let go of it; a second time does nothing."""
@@ -81,6 +88,8 @@ class FileSource:
         self._never_waits = disk.is_in_memory(self._status)
         self.size = self._status.st_size
         self.mtime_ns = self._status.st_mtime_ns
+        self._settled_ns = self._status.st_ctime_ns
+        """The inode's last change that is known to be harmless."""
         self.mode = stat.S_IMODE(self._status.st_mode) & PERMISSIONS
         self.fingerprint = fingerprint_of(self._status)
 
@@ -113,16 +122,42 @@ class FileSource:
             raise self._changed("has become shorter")
         return block
 
-    def check_unchanged(self, *, sent_bytes: int) -> None:
-        """Raise unless size and time of the last change are those of the opening."""
-        try:
-            now = self._disk.status(self._file)
-        except OSError as error:
-            raise failure(error, self._about) from error
+    def looks_unchanged(self, *, sent_bytes: int) -> bool:
+        """Raise unless size and time of the last change are those of the opening; False in doubt.
+
+        Anybody can set that time back, and nobody the inode's. But a new name, a link or new permissions
+        move the inode's too, so it only tells that there is something to find out.
+        """
+        now = self._status_now()
         if now.st_size != self.size or sent_bytes != self.size:
             raise self._changed("has another size than before")
         if now.st_mtime_ns != self.mtime_ns:
             raise self._changed("was changed")
+        return now.st_ctime_ns == self._settled_ns
+
+    def check_unchanged(self, *, sent_bytes: int, digest: bytes) -> None:
+        """Raise where it was changed; in doubt, read it again and compare."""
+        if self.looks_unchanged(sent_bytes=sent_bytes):
+            return
+        self._settled_ns = self._status_now().st_ctime_ns
+        if self.digest() != digest or not self.looks_unchanged(sent_bytes=sent_bytes):
+            raise self._changed("was changed")
+
+    def digest(self) -> bytes:
+        """The SHA-256 of all of it as it is now. May take long."""
+        hashed = sha256()
+        position = 0
+        while position < self.size:
+            block = self.read_blocking(position, BLOCK_BYTES - position % BLOCK_BYTES)
+            hashed.update(block)
+            position += len(block)
+        return hashed.digest()
+
+    def _status_now(self) -> Status:
+        try:
+            return self._disk.status(self._file)
+        except OSError as error:
+            raise failure(error, self._about) from error
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
@@ -155,9 +190,15 @@ class BytesSource:
 
     read_blocking = read
 
-    def check_unchanged(self, *, sent_bytes: int) -> None:
+    def looks_unchanged(self, *, sent_bytes: int) -> bool:
         """Memory does not change by itself."""
         assert sent_bytes == self.size, "all of it is sent"
+        return True
+
+    def check_unchanged(self, *, sent_bytes: int, digest: bytes) -> None:
+        """The same."""
+        assert digest, "it was hashed"
+        self.looks_unchanged(sent_bytes=sent_bytes)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -198,9 +239,15 @@ class StreamSource:
         self._position += len(block)
         return block
 
-    def check_unchanged(self, *, sent_bytes: int) -> None:
+    def looks_unchanged(self, *, sent_bytes: int) -> bool:
         """A stream is what came out of it."""
         assert sent_bytes == self._position, "all of it is sent"
+        return True
+
+    def check_unchanged(self, *, sent_bytes: int, digest: bytes) -> None:
+        """The same."""
+        assert digest, "it was hashed"
+        self.looks_unchanged(sent_bytes=sent_bytes)
 
     def close(self) -> None:
         """The stream is its owner's to close."""

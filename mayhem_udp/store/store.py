@@ -19,7 +19,7 @@ from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
 from mayhem_udp.store.folders import Folders, OpenFolders
 from mayhem_udp.store.intake import Intake
-from mayhem_udp.store.listing import Entry, Walk, entry_of
+from mayhem_udp.store.listing import Entry, Listing, Walk, entry_of
 from mayhem_udp.store.names import Name
 from mayhem_udp.store.patterns import EVERYTHING, Pattern
 from mayhem_udp.store.quota import Quota, StoreLimits
@@ -130,8 +130,9 @@ class Store:
                 message = f"{escape(str(name))} is not small"
                 raise RefusedError(message, code=Code.FILE_TOO_LARGE, remedy="get it by itself")
             data = bytes(source.read_blocking(0, source.size))
-            source.check_unchanged(sent_bytes=len(data))
-            return WholeFile(data, source.mtime_ns, source.mode, sha256(data).digest())
+            digest = sha256(data).digest()
+            source.check_unchanged(sent_bytes=len(data), digest=digest)
+            return WholeFile(data, source.mtime_ns, source.mode, digest)
         finally:
             source.close()
 
@@ -142,9 +143,15 @@ class Store:
         """
         walk = Walk(self._disk, self._folders, pattern, recursive=recursive)
         try:
-            yield from walk.entries()
+            for entry in walk.entries():
+                if entry is not None:
+                    yield entry
         except OSError as error:
             raise failure(error, "the list") from error
+
+    def listing(self, pattern: bytes, *, recursive: bool) -> Listing:
+        """The same for a peer: not checked yet, and found a round at a time."""
+        return Listing(self._disk, self._folders, self._quota, pattern, recursive=recursive)
 
     def stat(self, name: Name) -> Entry:
         """One file or folder."""

@@ -29,7 +29,18 @@ def touch(path):
     os.utime(path, ns=(1, 1))
 
 
-@pytest.mark.parametrize("change", [grow, shrink, rewrite, touch])
+def rewrite_and_date_back(path):
+    """As `cp -p`, `rsync -t` and `touch -r` leave a file; only the inode's own time tells."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # a tick of it may last milliseconds
+        rewrite(path)
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+
+
+CHANGES = [grow, shrink, rewrite, touch, rewrite_and_date_back]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changes_while_it_is_uploaded_is_an_error(tmp_path, change):
     pair = SessionPair(tmp_path, SPEC)
     (pair.root / "a").write_bytes(b"the version before")
@@ -46,7 +57,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_an_error(tmp_path, change):
     assert pair.server.transfers == 0
 
 
-@pytest.mark.parametrize("change", [grow, shrink, rewrite, touch])
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changes_while_it_is_downloaded_is_an_error(tmp_path, change):
     pair = SessionPair(tmp_path, SPEC)
     path = pair.root / "a"
@@ -57,6 +68,32 @@ def test_a_file_that_changes_while_it_is_downloaded_is_an_error(tmp_path, change
     pair.finish(exchange)
     assert exchange.error.code is Code.SOURCE_CHANGED
     assert pair.fetched("a") is None
+
+
+def permit(path):
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.chmod(0o600)
+
+
+def link(path):
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.with_name("link").unlink(missing_ok=True)
+        path.with_name("link").hardlink_to(path)
+
+
+@pytest.mark.parametrize("change", [permit, link])
+def test_a_file_whose_contents_stay_is_sent_whatever_else_becomes_of_it(tmp_path, change):
+    pair = SessionPair(tmp_path, SPEC)
+    data = some_bytes(400_000)
+    (pair.root / "a").write_bytes(data)
+    exchange = pair.client.get("a")
+    pair.run_until(lambda: exchange.receiver is not None)
+    change(pair.root / "a")
+    pair.finish(exchange)
+    assert exchange.error is None
+    assert pair.fetched("a") == data
 
 
 def test_a_file_that_is_replaced_while_it_is_downloaded_comes_as_it_was(tmp_path):

@@ -244,6 +244,7 @@ class SimulatedDisk:
                 raise refused(errno.EISDIR)
             if there == number:
                 return
+            self.nodes[there].ctime_ns = self._tick()
         self._name(self._of(to_folder), to_name, number)
         self._name(self._of(folder), name, None)
         self.nodes[number].ctime_ns = self._tick()
@@ -254,6 +255,7 @@ class SimulatedDisk:
         if self.nodes[number].kind is Kind.FOLDER:
             raise refused(errno.EISDIR)
         self._name(self._of(folder), name, None)
+        self.nodes[number].ctime_ns = self._tick()
 
     def free_bytes(self, folder):
         self._enter("free_bytes")

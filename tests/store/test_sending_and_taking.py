@@ -29,6 +29,7 @@ from mayhem_udp.store.source import (
 )
 
 DATA = Random(1).randbytes(3_000)
+DIGEST = sha256(DATA).digest()
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_file_is_read_where_it_is_asked_for(source):
     assert bytes(source.read_blocking(100, 5_000)) == DATA[100:]
     assert bytes(source.read(2_990, 100)) == DATA[2_990:]
     assert bytes(source.read(3_000, 10)) == b""
-    source.check_unchanged(sent_bytes=3_000)
+    source.check_unchanged(sent_bytes=3_000, digest=DIGEST)
 
 
 def test_what_is_not_in_memory_is_not_waited_for(source, disk):
@@ -82,36 +83,79 @@ def test_what_is_not_in_memory_is_not_waited_for(source, disk):
 def test_a_file_that_grows_is_not_sent_as_if_it_had_not(source, disk):
     changed_by_hand(disk, DATA + b"more")
     assert bytes(source.read(2_990, 100)) == DATA[2_990:], "no more than it had"
-    assert code_of(source.check_unchanged, sent_bytes=3_000) is Code.SOURCE_CHANGED
+    assert code_of(source.check_unchanged, sent_bytes=3_000, digest=DIGEST) is Code.SOURCE_CHANGED
 
 
 def test_a_file_that_shrinks_is_an_error_and_no_short_file(source, disk):
     changed_by_hand(disk, DATA[:100])
     assert code_of(source.read, 100, 10, kind=TransferError) is Code.SOURCE_CHANGED
     assert code_of(source.read_blocking, 100, 10, kind=TransferError) is Code.SOURCE_CHANGED
-    assert code_of(source.check_unchanged, sent_bytes=100) is Code.SOURCE_CHANGED
+    assert code_of(source.check_unchanged, sent_bytes=100, digest=DIGEST) is Code.SOURCE_CHANGED
 
 
 def test_a_file_that_is_written_to_is_an_error_at_the_end(source, disk):
     changed_by_hand(disk, DATA[::-1])
-    assert code_of(source.check_unchanged, sent_bytes=3_000) is Code.SOURCE_CHANGED
+    assert code_of(source.check_unchanged, sent_bytes=3_000, digest=DIGEST) is Code.SOURCE_CHANGED
+
+
+def changed_and_dated_back(disk, data):
+    """As `cp -p`, `rsync -t` or `touch -r` leave it."""
+    changed_by_hand(disk, data)
+    node = disk.nodes[disk._walk(f"{ROOT}/a")]
+    node.mtime_ns -= 1
+    node.ctime_ns += 1
+
+
+def test_a_file_whose_time_was_set_back_after_a_change_is_an_error_too(source, disk):
+    changed_and_dated_back(disk, DATA[::-1])
+    assert not source.looks_unchanged(sent_bytes=3_000)
+    assert code_of(source.check_unchanged, sent_bytes=3_000, digest=DIGEST) is Code.SOURCE_CHANGED
+
+
+def test_a_small_file_whose_time_was_set_back_is_not_read_as_a_mixture(store, disk):
+    def meanwhile(operation, _count):
+        if operation == "read":
+            disk.fault = lambda _operation, _number: changed_and_dated_back(disk, DATA[::-1])
+
+    disk.fault = meanwhile
+    assert code_of(store.read_small, check_name("a"), kind=TransferError) is Code.SOURCE_CHANGED
+
+
+def test_a_file_that_only_got_other_permissions_or_links_is_read_again_and_sent(source, disk):
+    disk.nodes[disk._walk(f"{ROOT}/a")].ctime_ns += 1
+    assert not source.looks_unchanged(sent_bytes=3_000)
+    source.check_unchanged(sent_bytes=3_000, digest=DIGEST)
+    assert source.looks_unchanged(sent_bytes=3_000), "once is enough"
+
+
+def test_a_file_that_is_written_to_while_it_is_read_again_is_an_error(source, disk):
+    disk.nodes[disk._walk(f"{ROOT}/a")].ctime_ns += 1
+
+    def meanwhile(operation, _count):
+        if operation == "read":
+            disk.fault = lambda _operation, _number: None
+            disk.nodes[disk._walk(f"{ROOT}/a")].ctime_ns += 1
+
+    disk.fault = meanwhile
+    assert code_of(source.check_unchanged, sent_bytes=3_000, digest=DIGEST) is Code.SOURCE_CHANGED
 
 
 def test_a_file_that_was_not_sent_whole_is_an_error_at_the_end(source):
-    assert code_of(source.check_unchanged, sent_bytes=2_999) is Code.SOURCE_CHANGED
+    assert code_of(source.check_unchanged, sent_bytes=2_999, digest=DIGEST) is Code.SOURCE_CHANGED
 
 
 def test_a_file_that_is_replaced_meanwhile_is_sent_as_it_was(source, store):
     deliver(store, "a", b"new")
     assert bytes(source.read_blocking(0, 3_000)) == DATA
-    source.check_unchanged(sent_bytes=3_000)
+    assert not source.looks_unchanged(sent_bytes=3_000), "its last name is gone"
+    source.check_unchanged(sent_bytes=3_000, digest=DIGEST)
 
 
 def test_an_error_of_the_disk_ends_the_reading_with_a_code(source, disk):
     disk.fault = lambda operation, _count: OSError(5, "broken")
     assert code_of(source.read, 0, 10, kind=TransferError) is Code.IO_ERROR
     assert code_of(source.read_blocking, 0, 10, kind=TransferError) is Code.IO_ERROR
-    assert code_of(source.check_unchanged, sent_bytes=0, kind=TransferError) is Code.IO_ERROR
+    assert code_of(source.check_unchanged, sent_bytes=0, digest=DIGEST, kind=TransferError) is Code.IO_ERROR
 
 
 def test_every_version_of_a_file_has_a_fingerprint_of_its_own(store, disk):
@@ -179,7 +223,7 @@ def test_a_stream_is_read_once_and_cannot_be_resumed():
     assert code_of(source.read_blocking, 0, 10, kind=TransferError) is Code.NOT_RESUMABLE
     assert source.read_blocking(1_000, 5_000) == DATA[1_000:]
     assert source.read_blocking(3_000, 10) == b""
-    source.check_unchanged(sent_bytes=3_000)
+    source.check_unchanged(sent_bytes=3_000, digest=DIGEST)
 
 
 # --- Digests that are remembered --------------------------------------------------------------------

@@ -9,7 +9,7 @@ from itertools import islice
 
 from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.limits import MESSAGE_WINDOW_BYTES
-from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.exchange import Exchange, Workers, check_result
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.patterns import check_pattern
 from mayhem_udp.store.store import Entry, Store
@@ -60,6 +60,7 @@ class Question(Exchange):
             case EntryMessage():
                 self.entries.append(message)
             case Result():
+                check_result(message)
                 self.result = message
                 self.finish()
             case _:

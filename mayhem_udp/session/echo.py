@@ -8,7 +8,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
@@ -139,6 +139,7 @@ class EchoServer(Exchange):
             case Digests() if self.sender is not None:
                 self.sender.on_digests(message)
             case Result() if self.sender is not None and self.sender.is_sent:
+                check_result(message)
                 self.finish()
             case _:
                 raise PeerError(f"{type(message).__name__} is not expected here", code=Code.STATE_ILLEGAL)

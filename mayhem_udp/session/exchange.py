@@ -10,8 +10,9 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.limits import REASON_MAX_BYTES
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.wire.messages import Message, encode
+from mayhem_udp.wire.messages import Message, Result, encode
 
 Done = Callable[[Any, BaseException | None], None]
 
@@ -24,6 +25,13 @@ class Workers(Protocol):
 
     def submit(self, key: object, job: Callable[[], Any], done: Done) -> None:
         """Run `job`, then call `done(result, None)` or `done(None, error)` where the session lives."""
+
+
+def check_result(result: Result) -> None:
+    """Raise what a result says that is none: all went well only where its code is 0."""
+    if result.code != Code.OK:
+        text = result.text[:REASON_MAX_BYTES].decode("utf-8", "replace")
+        raise error_of_code(result.code, text)
 
 
 class Exchange:

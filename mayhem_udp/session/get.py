@@ -10,7 +10,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, MayhemError, PeerError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name
@@ -166,6 +166,7 @@ class GetSender(Exchange):
             case Digests() if self.sender is not None:
                 self.sender.on_digests(message)
             case Result(sha256=digest):
+                check_result(message)
                 sender = self.sender
                 if sender is None or not sender.is_sent or digest != sender.sha256.digest():
                     raise PeerError("the client reports an end that cannot be", code=Code.STATE_ILLEGAL)

@@ -13,7 +13,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, MayhemError, PeerError
-from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.session.exchange import Exchange, Workers, check_result
 from mayhem_udp.session.pack_shape import PackReader, SmallFile, encode_file, size_in_pack
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.units import KIB, MIB
@@ -214,7 +214,8 @@ class PutPackSender(Exchange):
             case PackResult(first, codes) if first == self._known:
                 self._known += len(codes)
                 self._on_codes(first, codes)
-            case Result() if self._known == self.count:
+            case Result() if message.code != Code.OK or self._known == self.count:
+                check_result(message)
                 self.finish()
             case _:
                 super().on_message(message)
@@ -334,6 +335,7 @@ class GetPackSender(Exchange):
     def on_message(self, message: Message) -> None:
         """The end."""
         if isinstance(message, Result) and self._sender.is_sent:
+            check_result(message)
             self.finish()
         else:
             super().on_message(message)

@@ -8,7 +8,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, RefusedError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
 from mayhem_udp.session.receiving import FileReceiver
 from mayhem_udp.session.rivals import Rivals, Version
 from mayhem_udp.session.sending import FileSender, announced_size
@@ -63,6 +63,7 @@ class PutSender(Exchange):
             case Digests():
                 self.sender.on_digests(message)
             case Result(sha256=digest):
+                check_result(message)
                 if digest != self.sender.sha256.digest() or not self.sender.is_sent:
                     raise IntegrityError("the server has put in place something else than was sent")
                 self.sha256 = digest

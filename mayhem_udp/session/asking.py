@@ -4,17 +4,16 @@ The client's half collects entries until the result; the server's halves answer 
 elsewhere where that may take time.
 """
 
-from contextlib import suppress
-from itertools import islice
+from collections.abc import Callable
+from typing import Any, Final
 
-from mayhem_udp.errors import Code, MayhemError
+from mayhem_udp.errors import Code
 from mayhem_udp.limits import MESSAGE_WINDOW_BYTES
 from mayhem_udp.session.exchange import Exchange, Workers, check_result
+from mayhem_udp.store.listing import ROUND_BYTES
 from mayhem_udp.store.names import check_name
-from mayhem_udp.store.patterns import check_pattern
 from mayhem_udp.store.store import Entry, Store
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.units import KIB
 from mayhem_udp.wire.messages import (
     NO_DIGEST,
     EntryKind,
@@ -27,11 +26,8 @@ from mayhem_udp.wire.messages import (
     Stat,
 )
 
-ENTRIES_PER_ROUND = 256
-ROUND_BYTES = 64 * KIB
-"""A round is over, too, when its entries are about this large."""
-ENTRY_BYTES = 64
-"""What an entry is made of beside its name."""
+LANES: Final = 2
+"""Threads that the questions of all connections ever occupy together, so that transfers find one."""
 
 
 class Question(Exchange):
@@ -68,7 +64,19 @@ class Question(Exchange):
 
 
 class Answer(Exchange):
-    """What the server's halves share: a result, and the end."""
+    """What the server's halves share: where they look, a result, and the end."""
+
+    def look(
+        self,
+        job: Callable[[], Any],
+        done: Callable[[Any], None],
+        *,
+        holds_bytes: int = 0,
+        unwanted: Callable[[Any], None] | None = None,
+    ) -> None:
+        """As `elsewhere`, after what others have asked: a job is to be short."""
+        lane = ("questions", self.connection.connection_id % LANES)
+        self.elsewhere(job, done, holds_bytes=holds_bytes, unwanted=unwanted, lane=lane)
 
     def conclude(self, *, text: str = "") -> None:
         """Everything is said."""
@@ -83,8 +91,7 @@ class ListAnswer(Answer):
         self, connection: Connection, workers: Workers, request: int, *, store: Store, ask: List
     ) -> None:
         super().__init__(connection, workers, request)
-        pattern = check_pattern(ask.pattern)
-        self._entries = store.entries(pattern, recursive=bool(ask.recursive))
+        self._listing = store.listing(ask.pattern, recursive=bool(ask.recursive))
         self._is_reading = False
 
     def on_start(self) -> None:
@@ -95,31 +102,26 @@ class ListAnswer(Answer):
         """Read a round when the last one is on its way."""
         room = self.connection.queued_message_bytes(self.request) < MESSAGE_WINDOW_BYTES
         if not self._is_reading and room and self.connection.memory.share_bytes > 0:
+            self.look(self._listing.read, self._say_round, holds_bytes=ROUND_BYTES, unwanted=self._let_go)
             self._is_reading = True
-            self.elsewhere(self._read_round, self._say_round, holds_bytes=ROUND_BYTES)
         self.wants_pump = False
 
-    def _read_round(self) -> list[Entry]:
-        entries, left = [], ROUND_BYTES
-        for entry in islice(self._entries, ENTRIES_PER_ROUND):
-            entries.append(entry)
-            left -= ENTRY_BYTES + len(entry.name)
-            if left <= 0:
-                break
-        return entries
-
-    def _say_round(self, entries: list[Entry]) -> None:
+    def _say_round(self, entries: list[Entry] | None) -> None:
         self._is_reading = False
+        if entries is None:
+            self.conclude()
+            return
         for entry in entries:
             self.say(entry_message(entry, digest=None))
-        if not entries:
-            self.conclude()
         self.wants_pump = True
 
     def on_end(self) -> None:
-        """Let go of the folder that is being read, after the round that may be under way."""
-        with suppress(MayhemError):  # of workers that take no more; the collector closes it in its time
-            self.workers.submit(self, self._entries.close, _nothing)
+        """Let go of the folder that is being read; not before the round that may be under way."""
+        if not self._is_reading:
+            self._listing.close()
+
+    def _let_go(self, _entries: list[Entry] | None) -> None:
+        self._listing.close()
 
 
 class StatAnswer(Answer):
@@ -135,7 +137,7 @@ class StatAnswer(Answer):
 
     def on_start(self) -> None:
         """Look."""
-        self.elsewhere(self._look, self._say_entry)
+        self.look(self._look, self._say_entry)
 
     def _look(self) -> tuple[Entry, bytes | None]:
         entry = self._store.stat(self.name)
@@ -159,7 +161,7 @@ class RemoveAnswer(Answer):
 
     def on_start(self) -> None:
         """Remove it."""
-        self.elsewhere(lambda: self._store.remove(self.name), lambda _nothing: self.conclude())
+        self.look(lambda: self._store.remove(self.name), lambda _nothing: self.conclude())
 
 
 class PingAnswer(Answer):
@@ -176,7 +178,3 @@ def entry_message(entry: Entry, *, digest: bytes | None) -> EntryMessage:
     return EntryMessage(
         kind, entry.size, entry.mtime_ns, entry.mode, digest or NO_DIGEST, entry.name.encode()
     )
-
-
-def _nothing(_result: object, _error: BaseException | None) -> None:
-    """Nobody waits for it."""

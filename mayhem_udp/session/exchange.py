@@ -96,11 +96,13 @@ class Exchange:
         *,
         holds_bytes: int = 0,
         unwanted: Callable[[Any], None] | None = None,
+        lane: object = None,
     ) -> None:
         """Run a blocking job elsewhere and go on with its result; its error ends the request.
 
         `holds_bytes` is what it keeps in memory until it is done, which may well be after the request's end;
-        then `unwanted` gets the result, where that has to be let go of.
+        then `unwanted` gets the result, where that has to be let go of. Jobs of one `lane` run one after the
+        other; of itself, a request is one.
         """
         memory = self.connection.memory
 
@@ -119,7 +121,7 @@ class Exchange:
             except MayhemError as failure:
                 self.fail(failure)
 
-        self.workers.submit(self, job, back)
+        self.workers.submit(self if lane is None else lane, job, back)
         memory.take(holds_bytes)
 
     def finish(self) -> None:

@@ -50,6 +50,17 @@ class Folders:
         """For one piece of work; to be closed after it (a context manager)."""
         return OpenFolders(self)
 
+    def open_alone(self, parts: Parts) -> int:
+        """A folder, with none of those above it left open; to be closed by the caller."""
+        folder = self.disk.duplicate(self.root)
+        for part in parts:
+            above = folder
+            try:
+                folder = self.disk.open_folder(above, part.encode())
+            finally:
+                self.disk.close(above)
+        return folder
+
     def open_or_make(self, parent: int, name: bytes) -> int:
         """A folder in a folder, made if need be."""
         try:

@@ -1,20 +1,34 @@
 """What is in the store: files and folders that match a pattern, found one at a time.
 
-Owns the walk. It goes only where the pattern may still match, looks single names up instead of reading
-a folder for them, holds one folder open at a time, and never follows a link. What could not be asked
-for (links, devices, names against the rules, the store's own) is not shown.
+Owns the walk, and its rounds for a peer. It goes only where the pattern may still match, looks single
+names up instead of reading a folder for them, holds one folder open at a time, and never follows a link.
+What could not be asked for (links, devices, names against the rules, the store's own) is not shown.
 """
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from mayhem_udp.limits import NAME_DEPTH_MAX
 from mayhem_udp.store.disk import Disk, Kind, Status
+from mayhem_udp.store.failures import failure
 from mayhem_udp.store.folders import Folders, Parts
 from mayhem_udp.store.names import is_allowed_part
-from mayhem_udp.store.patterns import Pattern, States
+from mayhem_udp.store.patterns import Pattern, States, check_pattern
+from mayhem_udp.store.quota import Quota
 from mayhem_udp.store.source import PERMISSIONS
+from mayhem_udp.units import KIB
+
+LOOKS_MAX: Final = 1_024
+"""Names looked at, each for every part of the pattern that it may be, between two pauses: a few ms of work."""
+ENTRIES_PER_ROUND: Final = 256
+ROUND_BYTES: Final = 64 * KIB
+"""A round is over, too, when its entries are about this large."""
+ENTRY_BYTES: Final = 64
+"""What an entry is made of beside its name."""
+DESCRIPTORS: Final = 3
+"""What a walk holds: the folder, the same opened to be read, and what the system reads it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +69,13 @@ class Walk:
         self._pattern = pattern
         self._recursive = recursive
         self._stops: list[_Stop] = []
+        self._looks = 0
 
-    def entries(self) -> Iterator[Entry]:
-        """The matches, in no order. Raises `OSError` only for what concerns the whole walk."""
+    def entries(self) -> Generator[Entry | None, None, None]:
+        """The matches, in no order; None for a pause, where much was looked at since the last one.
+
+        Raises `OSError` only for what concerns the whole walk.
+        """
         start = self._pattern.start()
         if self._pattern.accepts(start):
             root = entry_of((), self._disk.status(self._folders.root))
@@ -66,25 +84,37 @@ class Walk:
         self._stops = [_Stop((), None if self._pattern.accepts(start) and self._recursive else start)]
         while self._stops:
             stop = self._stops.pop()
-            with self._folders.open() as opened:
-                try:
-                    folder = opened.get(stop.parts)
-                except OSError:
-                    continue
+            if self._is_time_to_pause(1 + len(stop.parts)):
+                yield None
+            try:
+                folder = self._folders.open_alone(stop.parts)
+            except OSError:
+                continue
+            try:
+                looks = 1 if stop.states is None else len(stop.states)
                 for part, kind in self._names(folder, stop):
-                    yield from self._visit(folder, stop, part, kind)
+                    if kind is not Kind.OTHER:
+                        yield from self._visit(folder, stop, part, kind)
+                    if self._is_time_to_pause(looks):
+                        yield None
+            finally:
+                self._disk.close(folder)
+
+    def _is_time_to_pause(self, looks: int) -> bool:
+        self._looks += looks
+        if self._looks < LOOKS_MAX:
+            return False
+        self._looks = 0
+        return True
 
     def _names(self, folder: int, stop: _Stop) -> Iterator[tuple[str, Kind]]:
-        """The names that are worth a look, and what each stands for."""
+        """The names, and what each stands for: nothing that matters, where it is not worth a look."""
         literals = None if stop.states is None else self._pattern.literals(stop.states)
         if literals is None:
             for raw, kind in self._disk.entries(folder):
-                try:
-                    part = raw.decode()
-                except UnicodeDecodeError:
-                    continue
-                if kind is not Kind.OTHER and is_allowed_part(part):
-                    yield part, kind
+                part = raw.decode(errors="replace")
+                is_shown = kind is not Kind.OTHER and part.encode() == raw and is_allowed_part(part)
+                yield part, kind if is_shown else Kind.OTHER
             return
         for part in literals:
             if is_allowed_part(part):
@@ -109,3 +139,64 @@ class Walk:
                 yield entry
         if kind is Kind.FOLDER and len(parts) < NAME_DEPTH_MAX:
             self._stops.append(_Stop(parts, None if is_match and self._recursive else states))
+
+
+class Listing:
+    """A walk for a peer, a bounded round at a time. Used by one thread at a time.
+
+    What it holds open between rounds counts as open files. Close it where it is not read to its end.
+    """
+
+    def __init__(
+        self, disk: Disk, folders: Folders, quota: Quota, pattern: bytes | str, *, recursive: bool
+    ) -> None:
+        self._disk = disk
+        self._folders = folders
+        self._quota = quota
+        self._pattern = pattern
+        self._recursive = recursive
+        self._found: Generator[Entry | None, None, None] | None = None
+        self._descriptors = 0
+
+    def read(self) -> list[Entry] | None:
+        """A round, in which there may be none; None when there are no more. Raises `MayhemError`."""
+        try:
+            entries = self._read()
+        except BaseException:
+            self.close()
+            raise
+        if entries is None:
+            self.close()
+        return entries
+
+    def _read(self) -> list[Entry] | None:
+        if self._found is None:
+            self._found = self._begin()
+        entries: list[Entry] = []
+        left = ROUND_BYTES
+        try:
+            for entry in self._found:
+                if entry is None:
+                    return entries
+                entries.append(entry)
+                left -= ENTRY_BYTES + len(entry.name)
+                if left <= 0 or len(entries) == ENTRIES_PER_ROUND:
+                    return entries
+        except OSError as error:
+            raise failure(error, "the list") from error
+        return entries or None
+
+    def _begin(self) -> Generator[Entry | None, None, None]:
+        pattern = check_pattern(self._pattern)  # here, since the check takes time
+        for _ in range(DESCRIPTORS):
+            self._quota.take_open_file()
+            self._descriptors += 1
+        return Walk(self._disk, self._folders, pattern, recursive=self._recursive).entries()
+
+    def close(self) -> None:
+        """Let go of the folder that is being read; a second time does nothing."""
+        if self._found is not None:
+            self._found.close()
+        while self._descriptors:
+            self._descriptors -= 1
+            self._quota.return_open_file()

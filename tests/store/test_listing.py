@@ -4,11 +4,15 @@ import os
 import socket
 
 import pytest
+from virtual_process import CountedDisk
 
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.limits import NAME_DEPTH_MAX
+from mayhem_udp.store.listing import DESCRIPTORS, ENTRIES_PER_ROUND, LOOKS_MAX
 from mayhem_udp.store.names import check_name
+from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.patterns import EVERYTHING, check_pattern
+from mayhem_udp.store.quota import StoreLimits
 
 
 @pytest.fixture
@@ -132,3 +136,58 @@ def test_a_walk_does_not_go_deeper_than_a_name_can(store, root):
         deep = deep / "x"
     deep.mkdir(parents=True)
     assert len(names(store, "", recursive=True)) == NAME_DEPTH_MAX + 1
+
+
+# --- In rounds, for a peer ----------------------------------------------------------------------------
+
+
+def rounds_of(listing):
+    found = []
+    while (entries := listing.read()) is not None:
+        found.append([entry.name for entry in entries])
+    return found
+
+
+@pytest.mark.parametrize("pattern", [b"*", b"*x", b"**/x/*", b"f*/[x]"])
+def test_a_listing_in_rounds_finds_what_a_walk_does_and_no_round_is_long(store, root, pattern):
+    for number in range(3 * LOOKS_MAX):
+        (root / f"f{number}").touch()
+    found = rounds_of(store.listing(pattern, recursive=False))
+    assert len(found) >= 3, "where nothing matches, too"
+    assert max(map(len, found)) <= ENTRIES_PER_ROUND
+    assert sorted(name for each in found for name in each) == names(store, pattern)
+    assert store.quota.open_files == 0
+
+
+def test_folders_that_are_empty_make_a_round_too(store, root):
+    for number in range(LOOKS_MAX):
+        (root / f"{number}").mkdir()
+    assert len(rounds_of(store.listing(b"**/x/**/y", recursive=False))) > 2
+
+
+def test_a_listing_checks_its_pattern_when_it_is_read(store):
+    listing = store.listing(b"../*", recursive=False)
+    with pytest.raises(RefusedError):
+        listing.read()
+
+
+def test_listings_between_rounds_hold_few_descriptors_and_these_are_counted(root):
+    deep = "/".join("d" * 40)
+    (root / deep).mkdir(parents=True)
+    for number in range(ENTRIES_PER_ROUND + 1):
+        (root / deep / f"{number}").touch()
+    disk = CountedDisk()
+    limits = StoreLimits(open_files_max=4 * DESCRIPTORS)
+    store = open_store(root, placement=Placement.HIDDEN_FOLDER, disk=disk, limits=limits)
+    before = len(disk.open)
+    listings = [store.listing(f"{deep}/*".encode(), recursive=False) for _ in range(5)]
+    for listing in listings[:4]:
+        assert listing.read()
+    assert len(disk.open) - before == 4
+    assert store.quota.open_files == 4 * DESCRIPTORS
+    with pytest.raises(RefusedError) as caught:
+        listings[4].read()
+    assert caught.value.code is Code.TOO_MANY_OPEN_FILES
+    for listing in listings:
+        listing.close()
+    assert (len(disk.open), store.quota.open_files) == (before, 0)

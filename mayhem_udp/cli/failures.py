@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import click
 
 from mayhem_udp.config import ConfigProblems
-from mayhem_udp.errors import MayhemError
+from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.escape import escape
 
 DONE: Final = 0
@@ -35,7 +35,7 @@ _OS_SENTENCES: Final = {
     errno.EPERM: ("permission denied", "choose another place, or ask for access"),
     errno.ENOENT: ("no such file or folder", "check the spelling"),
     errno.ENOTDIR: ("a part of the path is not a folder", "check the spelling"),
-    errno.EISDIR: ("is a folder", "name a file, or use -r"),
+    errno.EISDIR: ("is a folder", "name a file"),
     errno.ENOSPC: ("no space left", f"free some, then {RESUMABLE}"),
     errno.EDQUOT: ("the quota is used up", f"free some space, then {RESUMABLE}"),
     errno.EROFS: ("the file system is read-only", "choose another place"),
@@ -101,6 +101,16 @@ def failure_of(error: BaseException, *, about: str = "") -> Failure:
             return _of_system(error)
         case _:
             raise error
+
+
+def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
+    """Where a folder was in the way, what this verb can do about it; any other error as it is.
+
+    The server knows no verbs: what it advises may not exist here.
+    """
+    if error.code != Code.IS_DIRECTORY:
+        return error
+    return type(error)(f"{name} is a folder", code=error.code, remedy=remedy)
 
 
 def _of_click(error: click.ClickException) -> str:

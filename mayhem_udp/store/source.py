@@ -298,7 +298,7 @@ def check_regular(status: Status, about: object, *, refusal: type[MayhemError]) 
         return
     shown = escape(str(about))
     if stat.S_ISDIR(status.st_mode):
-        raise refusal(f"{shown} is a folder", code=Code.IS_DIRECTORY, remedy="name a file, or use -r")
+        raise refusal(f"{shown} is a folder", code=Code.IS_DIRECTORY, remedy="name a file")
     raise refusal(
         f"{shown} is not an ordinary file", code=Code.NOT_REGULAR, remedy="a pipe goes through standard input"
     )

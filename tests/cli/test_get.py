@@ -101,6 +101,14 @@ def test_a_pattern_that_matches_nothing_says_so(shell: Shell):
     assert "there is no *.pdf" in shell.err
 
 
+def test_folders_without_files_are_a_failure_where_nothing_else_is_fetched(shell: Shell, tmp_path: Path):
+    assert shell("get", "mayhem://h/s*") == 5
+    assert shell.err == (
+        "mayhem: site is a folder, left out (-r takes it)\n"
+        "mayhem: there is no file to fetch; next: see with mayhem ls -r\n"
+    )
+
+
 def test_a_name_that_looks_like_a_pattern_can_be_had(shell: Shell, tmp_path: Path):
     shell.server.files["a[1].txt"] = b"odd"
     assert shell("get", "mayhem://h/a[1].txt") == 0

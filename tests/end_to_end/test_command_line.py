@@ -128,6 +128,39 @@ def test_each_kind_of_failure_is_one_clear_line_with_its_exit_code(town, daemon,
     assert says in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["get", "mayhem:///photos", "."], 5, "photos is a folder; next: use -r to fetch it"),
+        (["get", "photos", "-"], 5, "photos is a folder; next: name one file"),
+        (["get", "-r", "photos/none", "."], 5, "there is no file to fetch; next: see with mayhem ls -r"),
+        (["put", "file", "mayhem:///photos"], 5, "photos is a folder; next: end the URL with / to go into it"),
+        (["echo", "folder"], 1, "folder is a folder; next: name a file"),
+        (["rm", "photos"], 5, "photos is a folder; next: name a file, or all that are in it: 'mayhem://"),
+        (["rm", "mayhem:///photos/"], 2, "/photos/ is a folder; next: name a file, or all that are in it"),
+        (["rm", "mayhem:///"], 2, "/ is a folder; next: name a file"),
+        (["stat", "mayhem:///"], 2, "/ names no file; next: name a file, or see them all with `mayhem ls`"),
+    ],
+)  # fmt: skip
+def test_a_folder_in_the_way_has_a_remedy_that_the_verb_knows(town, daemon, arguments, code, says):
+    town.file("file", 100)
+    (town.here / "folder").mkdir()
+    (daemon.root / "photos" / "none").mkdir(parents=True)
+    (daemon.root / "photos" / "sea.jpg").write_bytes(b"x")
+    ended = town.mayhem(*arguments)
+    assert ended.code == code, ended.err
+    assert says in ended.err
+    assert (daemon.root / "photos" / "sea.jpg").exists()
+
+
+def test_what_rm_recommends_for_a_folder_removes_what_is_in_it(town, daemon):
+    for name in ("[1]/a", "[1]/deep/b", "1/c"):
+        town.mayhem("put", town.file("file", 10), daemon.url + name).well()
+    refused = town.mayhem("rm", "mayhem:///[1]/")
+    town.mayhem("rm", refused.err.split("'")[1]).well()
+    assert daemon.stored() == {"1/c"}
+
+
 def test_a_port_where_nobody_listens_is_unreachable_at_once(town, daemon):
     port = daemon.port
     daemon.stop()

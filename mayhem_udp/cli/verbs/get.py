@@ -1,18 +1,20 @@
 """`mayhem get URL... [DEST]`: download files."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from mayhem_udp.cli import naming
+from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
 from mayhem_udp.escape import escape
-from mayhem_udp.results import Entry, EntryKind
+from mayhem_udp.results import Entry, EntryKind, Outcome, TransferFailure
 from mayhem_udp.url import Url
 
 Download = tuple[str, Path]
@@ -50,8 +52,16 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
         return _get_stream(call, sources)
     with call.output() as output, call.connect(sources[0], output) as remote:
         for outcome in remote.get_many(_planned(remote, sources, destination, output, recursive=recursive)):
-            output.outcome(outcome)
+            output.outcome(_with_remedy(outcome))
     return output.exit_code
+
+
+def _with_remedy(outcome: Outcome) -> Outcome:
+    """The same, but for a folder on the server: what is in the way here has a remedy of its own."""
+    if not isinstance(outcome, TransferFailure) or outcome.error.remedy:
+        return outcome
+    remedy = "use -r to fetch it with its contents"
+    return replace(outcome, error=with_remedy(outcome.error, name=outcome.name, remedy=remedy))
 
 
 def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
@@ -61,7 +71,10 @@ def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
         output.note("standard output cannot be resumed if it is cut")
         with call.connect(sources[0], output) as remote:
             stream = call.surroundings.stdout.buffer
-            output.transferred(remote.get(sources[0].name, stream))
+            try:
+                output.transferred(remote.get(sources[0].name, stream))
+            except RefusedError as error:
+                raise with_remedy(error, name=sources[0].name, remedy="name one file") from None
             stream.flush()
     return output.exit_code
 
@@ -88,6 +101,10 @@ def _planned(
             downloads += _expanded(remote, url, entry, landing, output, recursive=recursive)
         except MayhemError as error:
             output.failed(error, about=url.name)
+    if matches and not downloads and not output.exit_code:
+        output.failed(
+            RefusedError("there is no file to fetch", code=Code.NOT_FOUND, remedy="see with mayhem ls -r")
+        )
     naming.check_no_twins([(name, str(path)) for name, path in downloads])
     return downloads
 
@@ -119,10 +136,13 @@ def _expanded(
     elif not recursive:
         output.note(f"{escape(url.name)} is a folder, left out (-r takes it)")
     else:
-        for each in remote.list(naming.all_below(naming.literal(url.name))):
-            if each.kind is EntryKind.FILE:
-                relative = naming.relative_to(_checked(each.name), url.name)
-                yield each.name, landing.joinpath(*relative.split("/"))
+        inside = remote.list(naming.all_below(naming.literal(url.name)))
+        files = [each.name for each in inside if each.kind is EntryKind.FILE]
+        if not files:
+            output.note(f"{escape(str(url))} has no files, left out")
+        for name in files:
+            relative = naming.relative_to(_checked(name), url.name)
+            yield name, landing.joinpath(*relative.split("/"))
 
 
 def _match_of(pattern: str, name: str) -> str:

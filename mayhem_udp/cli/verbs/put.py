@@ -1,11 +1,13 @@
 """`mayhem put PATH... URL`: upload files."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import click
 
+from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.naming import (
     STANDARD_STREAM,
     Crowd,
@@ -19,6 +21,7 @@ from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.tree import files_below
 from mayhem_udp.errors import LocalFileError, UsageError
 from mayhem_udp.escape import escape
+from mayhem_udp.results import Outcome, TransferFailure
 from mayhem_udp.url import Url
 
 Upload = tuple[Path, str]
@@ -59,8 +62,16 @@ def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
         uploads = chain(files, _walk(folders, output))
         with call.connect(target, output) as remote:
             for outcome in remote.put_many(uploads):
-                output.outcome(outcome)
+                output.outcome(_with_remedy(outcome, target))
     return output.exit_code
+
+
+def _with_remedy(outcome: Outcome, target: Url) -> Outcome:
+    """The same, but for a folder that was meant to be gone into."""
+    if not isinstance(outcome, TransferFailure) or outcome.name != target.name:
+        return outcome
+    remedy = "end the URL with / to go into it"
+    return replace(outcome, error=with_remedy(outcome.error, name=outcome.name, remedy=remedy))
 
 
 def _put_stream(call: Invocation, sources: list[str], target: Url, output: Output) -> int:

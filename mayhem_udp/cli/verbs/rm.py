@@ -3,9 +3,10 @@
 import click
 
 from mayhem_udp.cli import naming
+from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.options import client_options, examples, invocation
 from mayhem_udp.cli.surroundings import Remote
-from mayhem_udp.errors import RefusedError
+from mayhem_udp.errors import RefusedError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import EntryKind
 from mayhem_udp.url import Url
@@ -17,22 +18,26 @@ from mayhem_udp.url import Url
     epilog=examples(
         "mayhem rm mayhem://host/report.pdf",
         "mayhem rm 'mayhem://host/old/*.log'",
+        "mayhem rm 'mayhem://host/old/**'      all files in it, however deep",
     ),
 )
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @client_options
 @click.pass_context
 def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
-    """Remove files. There is no way back. A pattern removes the files that match it."""
+    """Remove files. There is no way back. A pattern removes the files that match it; folders stay."""
     call = invocation(ctx)
     sources = [naming.remote(url, default=call.server) for url in urls]
+    if folder := next((source for source in sources if source.is_folder), None):
+        raise UsageError(f"{folder} is a folder", remedy=_remedy(folder))
     with call.output() as output:
         for source, remote in call.each_connected(sources, output):
             for name in _matching(remote, source):
                 try:
                     remote.remove(name)
                 except RefusedError as error:
-                    output.failed(error, about=name)
+                    remedy = _remedy(source.named(name))
+                    output.failed(with_remedy(error, name=name, remedy=remedy), about=name)
                 else:
                     output.confirm({"name": name, "removed": True}, f"removed {escape(name)}")
     return output.exit_code
@@ -42,3 +47,11 @@ def _matching(remote: Remote, source: Url) -> list[str]:
     if not source.is_glob:
         return [source.name]
     return [entry.name for entry in remote.list(source.name) if entry.kind is EntryKind.FILE] or [source.name]
+
+
+def _remedy(folder: Url) -> str:
+    """What to do instead of removing a folder, which cannot be done."""
+    if not folder.name:
+        return "name a file"
+    inside = naming.all_below(naming.literal(folder.name))
+    return f"name a file, or all that are in it: '{folder.named(inside)}'"

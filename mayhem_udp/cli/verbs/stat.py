@@ -5,7 +5,7 @@ import click
 from mayhem_udp.cli import naming
 from mayhem_udp.cli.options import client_options, examples, invocation
 from mayhem_udp.cli.render import words
-from mayhem_udp.errors import RefusedError
+from mayhem_udp.errors import RefusedError, UsageError
 
 
 @click.command(
@@ -22,6 +22,8 @@ def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
     """Tell size, time of the last change and SHA-256 of files; the server reads them to do so."""
     call = invocation(ctx)
     sources = [naming.remote(url, default=call.server) for url in urls]
+    if root := next((source for source in sources if not source.name), None):
+        raise UsageError(f"{root} names no file", remedy="name a file, or see them all with `mayhem ls`")
     with call.output() as output:
         for source, remote in call.each_connected(sources, output):
             try:

@@ -27,6 +27,12 @@ _FORBIDDEN: Final = re.compile(
     "\ufff9-\ufffb\U000e0000-\U000e007f"  # annotations and tags: invisible text
     "\\\\]"  # the other separator
 )
+_IGNORABLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Default_Ignorable_Code_Point, those reserved for it too: https://www.unicode.org/Public/UCD/latest/ucd/
+DerivedCoreProperties.txt. Linux takes them for nothing where a folder ignores case (fs/unicode, ext4, f2fs)."""
 _WINDOWS_FORBIDDEN: Final = re.compile('[<>:"|?*]|[. ]$')
 _WINDOWS_DEVICE: Final = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
@@ -106,12 +112,12 @@ def decode_name(raw: bytes | str, *, max_bytes: int = NAME_MAX_BYTES) -> str:
 def is_reserved(part: str) -> bool:
     """Whether this is one of the store's own names, in any disguise that some file system takes off.
 
-    Those of macOS ignore case, composition and invisible characters (as in CVE-2014-9390 of git).
+    They ignore case, composition and what cannot be seen: those of macOS (as in CVE-2014-9390 of git), and
+    ext4 and f2fs in folders with casefold.
     """
     if part.isascii():
         return part[:1] == "." and part.casefold().startswith(RESERVED)
-    visible = "".join(char for char in part if unicodedata.category(char) != "Cf")
-    return unicodedata.normalize("NFKC", visible).casefold().startswith(RESERVED)
+    return unicodedata.normalize("NFKC", _IGNORABLE.sub("", part)).casefold().startswith(RESERVED)
 
 
 def is_allowed_part(part: str) -> bool:

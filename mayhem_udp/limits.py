@@ -31,6 +31,8 @@ MESSAGE_MAX_BYTES: Final = 32 * KIB
 """One session message."""
 MESSAGE_WINDOW_BYTES: Final = 128 * KIB
 """Credit of one message stream, fixed: messages are small."""
+LISTING_MAX_BYTES: Final = 256 * MIB
+"""What a client takes as the answer to one LIST: the names, and 256 bytes for each entry."""
 BODY_OFFSET_MAX: Final = 1 << 62
 """Past any file: offsets on the wire are 64 bits wide, the top ones stay zero."""
 OPEN_REQUESTS_MAX: Final = 1 << 10

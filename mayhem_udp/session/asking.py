@@ -7,8 +7,8 @@ elsewhere where that may take time.
 from collections.abc import Callable
 from typing import Any, Final
 
-from mayhem_udp.errors import Code
-from mayhem_udp.limits import MESSAGE_WINDOW_BYTES
+from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.limits import LISTING_MAX_BYTES, MESSAGE_WINDOW_BYTES
 from mayhem_udp.session.exchange import Exchange, Workers, check_result
 from mayhem_udp.store.listing import ROUND_BYTES
 from mayhem_udp.store.names import check_name
@@ -26,6 +26,8 @@ from mayhem_udp.wire.messages import (
     Stat,
 )
 
+LISTING_ENTRY_BYTES: Final = 256
+"""What an entry is counted as where a listing is kept, beside its name."""
 LANES: Final = 2
 """Threads that the questions of all connections ever occupy together, so that transfers find one."""
 
@@ -40,9 +42,11 @@ class Question(Exchange):
         request: int,
         *,
         question: List | Stat | Remove | PingRequest,
+        listing_max_bytes: int = LISTING_MAX_BYTES,
     ) -> None:
         super().__init__(connection, workers, request)
         self._question = question
+        self._room_bytes = listing_max_bytes
         self.entries: list[EntryMessage] = []
         self.result: Result | None = None
 
@@ -53,14 +57,30 @@ class Question(Exchange):
     def on_message(self, message: Message) -> None:
         """An entry, or the end."""
         match message:
-            case EntryMessage():
-                self.entries.append(message)
+            case EntryMessage() if self._may_come:
+                self._take(message)
             case Result():
                 check_result(message)
                 self.result = message
                 self.finish()
             case _:
                 super().on_message(message)
+
+    @property
+    def _may_come(self) -> bool:
+        """Whether an entry belongs here: only a listing has several."""
+        return isinstance(self._question, List) or (isinstance(self._question, Stat) and not self.entries)
+
+    def _take(self, entry: EntryMessage) -> None:
+        self._room_bytes -= LISTING_ENTRY_BYTES + len(entry.name)
+        if self._room_bytes < 0:
+            self.entries.clear()
+            raise RefusedError(
+                "the listing is longer than this side can keep",
+                code=Code.LIMIT_EXCEEDED,
+                remedy="list less at a time: one folder, or names with something in common",
+            )
+        self.entries.append(entry)
 
 
 class Answer(Exchange):

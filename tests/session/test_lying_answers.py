@@ -6,12 +6,14 @@ import pytest
 from virtual_pair import some_bytes
 
 from mayhem_udp.errors import Code, IntegrityError, RefusedError, TransferError
+from mayhem_udp.session.asking import LISTING_ENTRY_BYTES, Question
 from mayhem_udp.session.pack_shape import SmallFile
 from mayhem_udp.session.packs import PutPackSender
 from mayhem_udp.wire.messages import (
     NO_DIGEST,
     NO_FINGERPRINT,
     Echo,
+    EntryMessage,
     Get,
     GetPack,
     List,
@@ -111,4 +113,44 @@ def test_a_client_that_says_that_it_failed_is_not_counted_as_served(sessions, as
     bare.say(request, Result(Code.NO_SPACE, size, DIGEST if size else NO_DIGEST, b"my disk is full"))
     sessions.finish(exchange)
     assert exchange.error.code is Code.NO_SPACE
+    assert bare.closed_code is None
+
+
+# --- Answers without an end ---------------------------------------------------------------------------
+
+
+def entries(count, name=b"x" * 4_000):
+    return [EntryMessage(1, 1, 1, 1, NO_DIGEST, name)] * count
+
+
+@pytest.mark.parametrize(
+    ("question", "count"), [(Remove(b"a"), 1), (PingRequest(1), 1), (Stat(0, b"a"), 2), (Stat(1, b"a"), 60)]
+)
+def test_entries_where_none_belong_cost_the_connection_and_are_not_kept(sessions, question, count):
+    bare = sessions.use_bare_server()
+    done = answered(sessions, sessions.client.ask(question), bare, *entries(count))
+    assert done.error.code is Code.STATE_ILLEGAL
+    assert bare.closed_code == Code.STATE_ILLEGAL
+    assert len(done.entries) <= isinstance(question, Stat)
+
+
+@pytest.mark.parametrize("name", [b"", b"x", b"x" * 4_000])
+def test_a_listing_without_end_is_given_up_and_costs_its_request_alone(sessions, name):
+    fits = 20
+    room = fits * (LISTING_ENTRY_BYTES + len(name))
+    bare = sessions.use_bare_server()
+
+    def ask():
+        question = List(0, b"*")
+        return sessions.client.start(
+            lambda *where: Question(*where, question=question, listing_max_bytes=room)
+        )
+
+    done = answered(sessions, ask(), bare, *entries(fits, name), Result(Code.OK, 0, NO_DIGEST, b""))
+    assert (done.error, len(done.entries)) == (None, fits)
+    endless = answered(sessions, ask(), bare, *entries(fits + 1, name))
+    assert isinstance(endless.error, RefusedError)
+    assert endless.error.code is Code.LIMIT_EXCEEDED
+    assert endless.entries == []
+    assert bare.heard_code(endless.request) == Code.LIMIT_EXCEEDED
     assert bare.closed_code is None

@@ -151,6 +151,10 @@ class OpenFolders:
             self._folders.note_durable(folder)
         self._changed.clear()
 
+    def count_with(self, parts: Parts) -> int:
+        """How many would be open with this folder and those above it."""
+        return len(self._opened.keys() | {parts[:depth] for depth in range(1, len(parts) + 1)}) - 1
+
     def forget(self) -> None:
         """Close all, and look again the next time; what was changed should be synced before."""
         for parts, folder in self._opened.items():

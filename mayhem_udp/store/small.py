@@ -1,8 +1,8 @@
 """Small files, many at a time: each whole in memory, checked, written, and put in place durably.
 
 Owns the batch: all files are written before the first is waited for, so that the device takes them
-together; then each gets its name; then every folder is waited for once. A file that fails fails alone.
-Runs in a worker.
+together; then each gets its name; then every folder is waited for once, unless they are very many. A file
+that fails fails alone. Runs in a worker.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,8 @@ from mayhem_udp.store.shelf import Shelf
 
 OPEN_AT_ONCE_MAX: Final = 64
 """Files of one batch that are open together."""
+FOLDERS_OPEN_MAX: Final = 64
+"""Folders likewise, the root aside: a name may go through nearly as many."""
 
 
 class SmallFile(Protocol):
@@ -60,6 +62,8 @@ class SmallBatch:
         self._committer = committer
         self._quota = quota
         self._waiting: list[_Written] = []
+        self._unsaved: list[int] = []
+        """Files that have names which may not be on the device yet."""
         self.codes: list[Code] = []
 
     def store(self, files: Sequence[SmallFile]) -> list[Code]:
@@ -75,10 +79,7 @@ class SmallBatch:
                     code = self._try(index, file)
                 self.codes[index] = code
             self._put_in_place(opened)
-            try:
-                opened.sync()
-            except OSError as error:
-                self._fail_all(failure(error, "a folder").code)
+            self._save_names(opened)
         return self.codes
 
     def _try(self, index: int, file: SmallFile) -> Code:
@@ -123,7 +124,11 @@ class SmallBatch:
         for written in waiting:
             try:
                 self._disk.sync(written.file)
+                if opened.count_with(written.name.folder) > FOLDERS_OPEN_MAX:
+                    self._save_names(opened)
+                    opened.forget()
                 stored, files = self._rename(opened, written)
+                self._unsaved.append(written.index)
                 self._disk.close(written.file)
             except (OSError, MayhemError) as error:
                 self._abandon(written.file, written.file_name)
@@ -152,5 +157,11 @@ class SmallBatch:
             self._disk.remove_file(self._shelf.folder, file_name)
         self._disk.close(file)
 
-    def _fail_all(self, code: Code) -> None:
-        self.codes = [code if each is Code.OK else each for each in self.codes]
+    def _save_names(self, opened: OpenFolders) -> None:
+        unsaved, self._unsaved = self._unsaved, []
+        try:
+            opened.sync()
+        except OSError as error:
+            for index in unsaved:
+                if self.codes[index] is Code.OK:
+                    self.codes[index] = failure(error, "a folder").code

@@ -1,5 +1,6 @@
 """Sweeping, packs of small files, and the secret: what goes, what comes together, what stays."""
 
+import errno
 import os
 import stat
 from random import Random
@@ -17,11 +18,13 @@ from deliveries import (
     small,
     write,
 )
+from power_loss import worst_loss
 from simulated_disk import SimulatedDisk
 
 from mayhem_udp.errors import Code, IntegrityError, LocalFileError
+from mayhem_udp.limits import NAME_DEPTH_MAX
 from mayhem_udp.store.secret import load_or_create_secret
-from mayhem_udp.store.small import OPEN_AT_ONCE_MAX
+from mayhem_udp.store.small import FOLDERS_OPEN_MAX, OPEN_AT_ONCE_MAX
 
 DATA = Random(1).randbytes(300)
 FIRST, SECOND_ = bytes(range(32)), bytes(range(32, 64))
@@ -141,6 +144,39 @@ def test_a_pack_holds_few_descriptors_and_waits_for_each_folder_once(disk):
     assert store.write_small(files) == [Code.OK] * 200
     assert most <= OPEN_AT_ONCE_MAX + 8
     assert disk.calls["sync"] - syncs == 200 + 2, "each file, the folder, and the one above that has its name"
+
+
+def test_a_pack_of_files_deep_below_many_folders_holds_few_descriptors(disk):
+    store = open_simulated(disk)
+    most = 0
+
+    def watch(_operation, _count):
+        nonlocal most
+        most = max(most, len(disk.open))
+
+    names = [f"{number}/" + "a/" * (NAME_DEPTH_MAX - 2) + "x" for number in range(6)]
+    disk.fault = watch
+    assert store.write_small([small(name, b"1") for name in [*names, *names]]) == [Code.OK] * 12
+    assert most <= 12 + FOLDERS_OPEN_MAX + 8
+    after = worst_loss(disk)
+    assert [after.content(f"{ROOT}/{name}") for name in names] == [b"1"] * 6
+
+
+def test_a_folder_that_cannot_be_saved_fails_the_files_of_its_part_of_a_pack_alone(disk):
+    store = open_simulated(disk)
+    deep = "/".join("a" * (NAME_DEPTH_MAX - 2))
+    deliver(store, f"0/{deep}/there", DATA)
+    deliver(store, f"1/{deep}/there", DATA)
+    files = [small(f"{number}/{deep}/x", b"1") for number in (0, 0, 1)]
+    folder = disk.calls["sync"] + 4  # after the files, the third of which makes room for its folders
+
+    def fail(operation, count):
+        is_first_folder = operation == "sync" and count == folder
+        return OSError(errno.EIO, "the device") if is_first_folder else None
+
+    disk.fault = fail
+    codes = store.write_small(files)
+    assert codes == [Code.IO_ERROR, Code.IO_ERROR, Code.OK]
 
 
 # --- The secret ---------------------------------------------------------------------------------------

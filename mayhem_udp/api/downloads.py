@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from mayhem_udp.api.outcomes import failed, transfer_result
+from mayhem_udp.api.reasons import error_of_file
 from mayhem_udp.api.uploads import Uploadable, is_stream, open_upload
 from mayhem_udp.config import Settings
 from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, error_of_code
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError
+from mayhem_udp.escape import escape
 from mayhem_udp.limits import NAME_COMPONENT_MAX_BYTES
 from mayhem_udp.results import Outcome
 from mayhem_udp.session.echo import EchoClient
@@ -25,7 +27,7 @@ from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.get import GetReceiver
 from mayhem_udp.session.pack_shape import SmallFile
 from mayhem_udp.session.packs import GetPackReceiver
-from mayhem_udp.store.names import Name
+from mayhem_udp.store.names import Name, encode_name
 from mayhem_udp.store.opening import Placement, open_store
 from mayhem_udp.store.outflow import Outflow
 from mayhem_udp.store.quota import StoreLimits
@@ -46,9 +48,15 @@ STORES_OPEN_MAX: Final = 64
 def landing_name(path: Path) -> Name:
     """The last part of a path of the caller's own, as a name in its folder. Raises `LocalFileError`."""
     last = path.name
-    if not last or last == ".." or len(last.encode()) > NAME_COMPONENT_MAX_BYTES:
+    try:
+        fits = last not in {"", ".."} and len(encode_name(last)) <= NAME_COMPONENT_MAX_BYTES
+    except RefusedError:
+        fits = False
+    if not fits:
         raise LocalFileError(
-            f"{path} cannot be a file", code=Code.NAME_REFUSED, remedy="name a file to write to"
+            f"{escape(str(path))} cannot be a file here",
+            code=Code.NAME_REFUSED,
+            remedy=f"name a file to write to, in UTF-8 and at most {NAME_COMPONENT_MAX_BYTES} bytes",
         )
     return Name((last,))
 
@@ -86,6 +94,7 @@ class Download:
 
     def _prepare(self) -> None:
         """Find and verify what an earlier try has left."""
+        encode_name(self.name)
         if self._store is None:
             self._store = landing_store(self.path.parent, self._settings)
         self._partial = self._store.find_partial(landing_name(self.path))
@@ -231,7 +240,7 @@ class PackDownload:
         self.errand = Errand(f"{len(files)} files", self._make, may_repeat=True, tell=tell)
 
     def _make(self, connection: Connection, workers: Workers, request: int) -> Exchange:
-        names = tuple(name.encode() for name, _ in self._files)
+        names = tuple(encode_name(name) for name, _ in self._files)
         store = partial(self._put_in_place, iter(range(len(self._files))))
         return GetPackReceiver(connection, workers, request, names=names, store=store, on_codes=self._note)
 
@@ -252,8 +261,9 @@ class PackDownload:
     def _store_one(self, index: int, file: SmallFile) -> int:
         path = self._files[index][1]
         self._got[index] = (len(file.data), file.sha256)
-        landing = SmallFile(path.name.encode(), file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
         try:
+            last = landing_name(path).last
+            landing = SmallFile(last, file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
             return self._store_of(path.parent).write_small([landing])[0]
         except MayhemError as error:
             return error.code
@@ -280,17 +290,8 @@ class PackDownload:
             elif code is None:
                 found.append(failed(name, self.errand.error))
             elif code != Code.OK:
-                found.append(failed(name, error_of_code(code, _sentence(code))))
+                found.append(failed(name, error_of_file(code, name)))
             else:
                 size, digest = self._got[index]
                 found.append(transfer_result(self.errand, name, size=size, sha256=digest, path=path))
         return found
-
-
-def _sentence(code: int) -> str:
-    """What a code alone says of one file among many."""
-    if code == Code.NOT_FOUND:
-        return "there is no such file"
-    return (
-        f"it could not be fetched ({Code(code).name.replace('_', ' ').lower()})" if code in set(Code) else ""
-    )

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from mayhem_udp.api.outcomes import failed, transfer_result
+from mayhem_udp.api.reasons import error_of_file
 from mayhem_udp.endpoint.clock import unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.errors import Code, MayhemError, error_of_code
+from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
 from mayhem_udp.results import Outcome
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.pack_shape import SmallFile
 from mayhem_udp.session.packs import PutPackSender
 from mayhem_udp.session.put import PutSender
+from mayhem_udp.store.names import encode_name
 from mayhem_udp.store.source import BytesSource, Source, StreamSource, open_local
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.units import MIB, SECOND
@@ -95,7 +97,7 @@ class PackUpload:
         if code is None:
             return failed(name, self.errand.error)
         if code != Code.OK:
-            return failed(name, error_of_code(code, "the server did not take it"))
+            return failed(name, error_of_file(code, name))
         return transfer_result(self.errand, name, size=len(file.data), sha256=file.sha256)
 
 
@@ -145,7 +147,7 @@ def _read_small(path: Path, name: str) -> SmallFile:
         data = b"".join(iter(partial(_next_block, source, [0]), b""))
         digest = sha256(data).digest()
         source.check_unchanged(sent_bytes=len(data), digest=digest)
-        return SmallFile(name.encode(), data, source.mtime_ns, source.mode, Code.OK, digest)
+        return SmallFile(encode_name(name), data, source.mtime_ns, source.mode, Code.OK, digest)
     finally:
         source.close()
 

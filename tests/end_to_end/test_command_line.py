@@ -298,6 +298,18 @@ def test_many_small_files_travel_together_and_all_arrive(town, daemon):
         assert (town.here / "back" / file.relative_to(town.here / "many")).read_bytes() == file.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["back\\slash", ".mayhem", "taken"])
+def test_a_file_among_many_is_refused_in_the_words_that_it_has_alone(town, daemon, name):
+    for each in ("a", "b", name):
+        town.file(f"odd/{each}", 10)
+    (daemon.root / "odd" / "taken").mkdir(parents=True)
+    alone = town.mayhem("put", f"odd/{name}", f"{daemon.url}odd/")
+    together = town.mayhem("put", "-r", "odd", daemon.url)
+    assert (alone.code, together.code) == (5, 5)
+    assert alone.err.replace("next: ", "") == together.err
+    assert {"odd/a", "odd/b"} == daemon.stored()
+
+
 def test_a_new_upload_replaces_the_file_and_keeps_time_and_permissions(town, daemon):
     file = town.file("file", 5_000)
     town.mayhem("put", file).well()

@@ -153,7 +153,9 @@ class Intake:
             put_in_place=put_in_place,
             on_kept=self.shelf.note_kept,
         )
-        return Staging(desk, claim, reservation, header=header, size=size)
+        staging = Staging(desk, claim, reservation, header=header, size=size)
+        reservation.measure(lambda: staging.received_bytes)
+        return staging
 
     def _unclaim(self, claim: Claim) -> None:
         if claim.header is None:

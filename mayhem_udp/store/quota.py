@@ -43,6 +43,7 @@ class Quota:
         self.open_files = 0
         self._free_bytes = free_bytes
         self._lock = threading.Lock()
+        self._reservations: set[Reservation] = set()
 
     @property
     def needs_count(self) -> bool:
@@ -59,30 +60,43 @@ class Quota:
                 remedy="send a smaller one, or raise limits.file_size_max",
             )
 
-    def take_bytes(self, count: int) -> None:
-        """Reserve space, if the limits and the file system have it."""
-        spare = self.limits.free_space_min_bytes
-        if count > 0 and spare and self._look_at_free_bytes() - count < spare:
-            raise TransferError(
-                f"there is no space for {format_bytes(count)} more",
-                code=Code.NO_SPACE,
-                remedy="make room, then try again",
-            )
+    def cover(self, reservation: "Reservation", total: int) -> None:
+        """Raise a reservation to `total` bytes, if the limits and the file system have them, in one step."""
         with self._lock:
+            count = total - reservation.bytes
+            self._check_space(count)
             limit = self.limits.stored_max_bytes
-            if count > 0 and limit and self.stored_bytes + count > limit:
+            if limit and self.stored_bytes + count > limit:
                 raise RefusedError(
                     f"the store may hold at most {format_bytes(limit)}, and is full",
                     code=Code.STORE_FULL,
                     remedy="remove something, or raise limits.stored_max",
                 )
             self.stored_bytes += count
+            reservation.bytes = total
+            self._reservations.add(reservation)
 
-    def _look_at_free_bytes(self) -> int:
+    def _check_space(self, count: int) -> None:
+        spare = self.limits.free_space_min_bytes
+        if not spare:
+            return
         try:
-            return self._free_bytes()
+            free = self._free_bytes()
         except OSError as error:
             raise failure(error, "the store") from error
+        # What others have reserved and not written yet is free for the file system, and for nobody else.
+        promised = sum(reservation.unwritten_bytes for reservation in self._reservations)
+        if free - promised - count < spare:
+            raise TransferError(
+                f"there is no space for {format_bytes(count)} more",
+                code=Code.NO_SPACE,
+                remedy="make room, then try again",
+            )
+
+    def forget(self, reservation: "Reservation") -> None:
+        """It is over, and what it has not written is not wanted any more."""
+        with self._lock:
+            self._reservations.discard(reservation)
 
     def count_bytes(self, count: int) -> None:
         """Count what is there in any case; negative: what is there no more."""
@@ -137,16 +151,26 @@ class Reservation:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self.bytes = 0
+        """Set by the quota, which has a lock."""
         self._files = 0
+        self._written: Callable[[], int] = lambda: 0
         self._is_open = True
         quota.take_open_file()
+
+    def measure(self, written: Callable[[], int]) -> None:
+        """Ask this, from any thread, how many of the bytes are written: the file system knows of those."""
+        self._written = written
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Reserved, and still free for the file system."""
+        return max(0, self.bytes - self._written())
 
     def cover(self, total: int) -> None:
         """Have `total` bytes reserved at least; raises when there is no room, and then changes nothing."""
         if total > self.bytes:
             self._quota.check_size(total)
-            self._quota.take_bytes(total - self.bytes)
-            self.bytes = total
+            self._quota.cover(self, total)
 
     def grow(self, total: int) -> None:
         """The same in large steps, for a size that nobody knows; exactly that much near a limit."""
@@ -167,5 +191,6 @@ class Reservation:
         if self._is_open:
             self._is_open = False
             self._quota.return_open_file()
+            self._quota.forget(self)
             self._quota.count_bytes(stored_bytes - self.bytes)
             self._quota.count_files(files - self._files)

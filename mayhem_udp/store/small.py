@@ -96,7 +96,9 @@ class SmallBatch:
             return error.code
         try:
             reservation.cover(len(file.data))
-            self._waiting.append(self._write(index, name, file, reservation))
+            written = self._write(index, name, file, reservation)
+            reservation.measure(lambda: written.size)
+            self._waiting.append(written)
         except MayhemError as error:
             reservation.end(stored_bytes=0, files=0)
             return error.code

@@ -189,6 +189,29 @@ def test_space_is_left_to_others():
     deliver(store, "b", DATA)
 
 
+def test_uploads_side_by_side_leave_together_what_each_would_leave_alone():
+    """What one has reserved and not written yet is not there for the next."""
+    _, store = new_store(SimulatedDisk(capacity_bytes=1_000), free_space_min_bytes=200)
+    first = begin(store, "a", DATA)
+    second = begin(store, "b", DATA)
+    assert refused(begin, store, "c", DATA[:201], kind=TransferError) is Code.NO_SPACE
+    assert store.write_small([small("d", DATA[:201])]) == [Code.NO_SPACE]
+    third = begin(store, "c", DATA[:100])
+    third.discard()
+    write(first, DATA, 0, 128)
+    assert refused(begin, store, "c", DATA[:201], kind=TransferError) is Code.NO_SPACE
+    write(first, DATA, 128)
+    second.discard()
+    finish(first, DATA)
+    write(begin(store, "c", DATA[:100]), DATA[:100])
+
+
+def test_small_files_of_one_batch_count_once():
+    _, store = new_store(SimulatedDisk(capacity_bytes=1_000), free_space_min_bytes=200)
+    files = [small(f"f{number}", DATA[:100]) for number in range(9)]
+    assert store.write_small(files) == [Code.OK] * 8 + [Code.NO_SPACE]
+
+
 def test_limits_can_be_changed_while_it_runs():
     _, store = new_store()
     deliver(store, "a", DATA)

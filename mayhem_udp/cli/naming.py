@@ -19,6 +19,9 @@ from mayhem_udp.url import Url, is_url, parse_url
 
 STANDARD_STREAM: Final = "-"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SERVER: Final = re.compile(r"(localhost|[\w.-]+:\d+)(/.*)?")
+"""What is meant as a server where one is missing."""
+_NAME_A_SERVER: Final = "end with mayhem://HOST:PORT/, or set MAYHEM_URL"
 RECEIVED_PREFIX: Final = "received_"
 """What the round trip's file is called: this and the name of the original."""
 
@@ -47,9 +50,8 @@ def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[st
     if stray := next(filter(is_url, paths), None):
         raise UsageError(f"{stray!r} is a URL among the files", remedy="put the URL last")
     if target is None:
-        raise UsageError(
-            "there is no URL to send to", remedy="end with mayhem://HOST:PORT/, or set MAYHEM_URL"
-        )
+        guess = f"perhaps you mean mayhem://{paths[-1]}" if paths[1:] and _SERVER.fullmatch(paths[-1]) else ""
+        raise UsageError("there is no URL to send to", remedy=guess or _NAME_A_SERVER)
     _check_schemes(paths)
     return paths, target
 
@@ -69,6 +71,13 @@ def _check_schemes(arguments: Sequence[str]) -> None:
     for text in arguments:
         if _SCHEME.match(text) and not is_url(text):
             parse_url(text)
+
+
+def whole(default: Url | None) -> Url:
+    """What is meant where no URL is given: the default server, or the folder that its URL names."""
+    if default is None:
+        raise UsageError("there is no URL", remedy=_NAME_A_SERVER)
+    return default
 
 
 def remote(text: str, *, default: Url | None) -> Url:

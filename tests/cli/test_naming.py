@@ -89,6 +89,11 @@ def test_without_a_url_files_go_to_the_default_server():
     ("arguments", "message"),
     [
         (["a"], "there is no URL to send to; end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
+        (["a", "localhost:5000"], "there is no URL to send to; perhaps you mean mayhem://localhost:5000"),
+        (["a", "b.example:7/x/"], "perhaps you mean mayhem://b.example:7/x/"),
+        (["a", "localhost"], "perhaps you mean mayhem://localhost"),
+        (["localhost:5000"], "end with mayhem://HOST:PORT/"),
+        (["a", "b.txt"], "end with mayhem://HOST:PORT/"),
         (["mayhem://h/", "a"], "'mayhem://h/' is a URL among the files; put the URL last"),
         (["a", "mayhem://h:x/"], "has no port"),
     ],

@@ -90,9 +90,17 @@ def test_listing_neighbours_takes_one_connection(shell: Shell, stocked: MemorySe
 def test_the_default_server_is_listed_without_a_url(shell: Shell, stocked: MemoryServer):
     shell.environ["MAYHEM_URL"] = "mayhem://h/dir/"
     assert shell("ls") == 0
+    assert [line.split()[-1] for line in shell.out.splitlines()] == ["dir/c.txt", "dir/deep/"]
+    assert shell("ls", "mayhem:///") == 0
     assert "a.txt" in shell.out
     assert shell("ls", "deep") == 0
     assert "dir/deep/d.txt" in shell.out
+
+
+@pytest.mark.parametrize("verb", ["ls", "ping"])
+def test_without_any_url_one_is_told_how_to_name_a_server(shell: Shell, verb: str):
+    assert shell(verb) == 2
+    assert shell.err == ("mayhem: there is no URL; next: end with mayhem://HOST:PORT/, or set MAYHEM_URL\n")
 
 
 def test_listing_what_is_not_there_is_exit_5(shell: Shell, stocked: MemoryServer):

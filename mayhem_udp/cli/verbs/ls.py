@@ -29,7 +29,7 @@ from mayhem_udp.url import Url
 def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     """List files and folders: size, time of the last change, name."""
     call = invocation(ctx)
-    sources = [naming.remote(url, default=call.server) for url in urls or ("mayhem:///",)]
+    sources = [naming.remote(url, default=call.server) for url in urls] or [naming.whole(call.server)]
     with call.output() as output:
         for source, remote in call.each_connected(sources, output):
             try:

@@ -15,7 +15,7 @@ from mayhem_udp.cli.render import words
         "mayhem ping mayhem://host:5000",
     ),
 )
-@click.argument("url", default="mayhem:///", metavar="[URL]")
+@click.argument("url", required=False, metavar="[URL]")
 @click.option(
     "-c",
     "--count",
@@ -27,10 +27,10 @@ from mayhem_udp.cli.render import words
 )
 @client_options
 @click.pass_context
-def command(ctx: click.Context, url: str, count: int) -> int:
+def command(ctx: click.Context, url: str | None, count: int) -> int:
     """Ask the server for signs of life, and tell how long they took and how many never came."""
     call = invocation(ctx)
-    server = naming.remote(url, default=call.server)
+    server = naming.remote(url, default=call.server) if url else naming.whole(call.server)
     with call.output() as output:
         with call.connect(server, output) as remote:
             result = remote.ping(count)

@@ -21,10 +21,11 @@ from mayhem_udp.endpoint.client import ClientEndpoint
 from mayhem_udp.endpoint.errand import Errand, Tell
 from mayhem_udp.endpoint.visits import Visits, cache_folder
 from mayhem_udp.endpoint.watcher import Silence, Watcher
-from mayhem_udp.errors import PeerError, UnreachableError, UsageError
+from mayhem_udp.errors import PeerError, RefusedError, UnreachableError, UsageError
 from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.results import Entry, Outcome, PingResult, Progress, TransferResult
+from mayhem_udp.store.names import encode_name
 from mayhem_udp.url import Url, parse_url
 
 RECEIVED_PREFIX: Final = "received_"
@@ -138,9 +139,9 @@ class Client:
         if len(first) <= ALONE_MAX:
             yield from self._all(self._alone(first))
             return
-        too_large: MutableSequence[tuple[str, Path]] = []
-        yield from self._all(self._packs(chain(first, pairs)), too_large)
-        yield from self._all(self._alone(too_large))
+        alone: MutableSequence[tuple[str, Path]] = []
+        yield from self._all(self._packs(chain(first, pairs), alone), alone)
+        yield from self._all(self._alone(alone))
 
     def echo(
         self, source: Uploadable, name: str | None = None, *, out_dir: str | os.PathLike[str] = "."
@@ -244,15 +245,22 @@ class Client:
     def _alone(self, files: Iterable[tuple[str, Path]]) -> Iterator[Download]:
         return (Download(name, path, self._settings, tell=self._tell) for name, path in files)
 
-    def _packs(self, files: Iterable[tuple[str, Path]]) -> Iterator[PackDownload]:
+    def _packs(
+        self, files: Iterable[tuple[str, Path]], alone: MutableSequence[tuple[str, Path]]
+    ) -> Iterator[PackDownload]:
+        """Files gathered into packs; those that no pack could ask for are put on `alone`, to fail there."""
         waiting: MutableSequence[tuple[str, Path]] = []
         waiting_bytes = 0
         for name, path in files:
             if len(waiting) == PACK_NAMES_MAX or waiting_bytes >= PACK_NAMES_BYTES:
                 yield PackDownload(waiting, self._settings, tell=self._tell)
                 waiting, waiting_bytes = [], 0
-            waiting.append((name, path))
-            waiting_bytes += len(name.encode()) + NAME_HEAD_BYTES
+            try:
+                waiting_bytes += len(encode_name(name)) + NAME_HEAD_BYTES
+            except RefusedError:
+                alone.append((name, path))
+            else:
+                waiting.append((name, path))
         if waiting:
             yield PackDownload(waiting, self._settings, tell=self._tell)
 

@@ -11,6 +11,7 @@ from mayhem_udp.errors import MayhemError, TransferError
 from mayhem_udp.results import Entry, EntryKind, PingResult
 from mayhem_udp.session.asking import Question
 from mayhem_udp.session.exchange import Exchange, Workers
+from mayhem_udp.store.names import encode_name
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import NO_DIGEST, EntryMessage, List, PingRequest, Remove, Stat
 from mayhem_udp.wire.messages import EntryKind as WireKind
@@ -28,17 +29,17 @@ class Inquiry:
     @classmethod
     def list(cls, pattern: str) -> "Inquiry":
         """Which names match."""
-        return cls(pattern, List(0, pattern.encode()))
+        return cls(pattern, List(0, encode_name(pattern)))
 
     @classmethod
     def stat(cls, name: str) -> "Inquiry":
         """All about one name, its SHA-256 included."""
-        return cls(name, Stat(1, name.encode()))
+        return cls(name, Stat(1, encode_name(name)))
 
     @classmethod
     def remove(cls, name: str) -> "Inquiry":
         """Remove one file."""
-        return cls(name, Remove(name.encode()))
+        return cls(name, Remove(encode_name(name)))
 
     @classmethod
     def ping(cls, number: int) -> "Inquiry":

@@ -11,7 +11,7 @@ from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
 from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
-from mayhem_udp.store.names import check_name
+from mayhem_udp.store.names import check_name, encode_name
 from mayhem_udp.store.source import Source
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
@@ -49,7 +49,7 @@ class EchoClient(Exchange):
 
     def on_start(self) -> None:
         """Ask, and begin to send."""
-        self.say(Echo(announced_size(self.sender.source), self.name.encode()))
+        self.say(Echo(announced_size(self.sender.source), encode_name(self.name)))
         self.wants_pump = True
 
     def on_message(self, message: Message) -> None:

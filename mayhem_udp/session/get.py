@@ -13,7 +13,7 @@ from mayhem_udp.errors import Code, MayhemError, PeerError
 from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
 from mayhem_udp.session.receiving import FileReceiver, Landing
 from mayhem_udp.session.sending import FileSender, announced_size
-from mayhem_udp.store.names import check_name
+from mayhem_udp.store.names import check_name, encode_name
 from mayhem_udp.store.source import FileSource
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
@@ -65,7 +65,7 @@ class GetReceiver(Exchange):
         """Ask."""
         have = tuple(self._partial.have)[:HAVE_RANGES_MAX] if self._partial else ()
         fingerprint = self._partial.fingerprint if self._partial else NO_FINGERPRINT
-        self.say(Get(fingerprint, have, self.name.encode()))
+        self.say(Get(fingerprint, have, encode_name(self.name)))
 
     def on_message(self, message: Message) -> None:
         """The server's answer, the trailer, or repairs."""

@@ -12,7 +12,7 @@ from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_re
 from mayhem_udp.session.receiving import FileReceiver
 from mayhem_udp.session.rivals import Rivals, Version
 from mayhem_udp.session.sending import FileSender, announced_size
-from mayhem_udp.store.names import check_name
+from mayhem_udp.store.names import check_name, encode_name
 from mayhem_udp.store.source import Source
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
@@ -49,9 +49,8 @@ class PutSender(Exchange):
     def on_start(self) -> None:
         """Ask, and begin to send without waiting for the answer."""
         source = self.sender.source
-        self.say(
-            Put(announced_size(source), source.mtime_ns, source.mode, source.fingerprint, self.name.encode())
-        )
+        name = encode_name(self.name)
+        self.say(Put(announced_size(source), source.mtime_ns, source.mode, source.fingerprint, name))
         self.wants_pump = True
 
     def on_message(self, message: Message) -> None:

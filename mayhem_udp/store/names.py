@@ -103,10 +103,19 @@ def decode_name(raw: bytes | str, *, max_bytes: int = NAME_MAX_BYTES) -> str:
         data = raw.encode() if isinstance(raw, str) else raw
         text = data.decode()
     except UnicodeError:
-        raise _refused(ascii(raw), "is not UTF-8") from None
+        raise _refused(raw if isinstance(raw, str) else ascii(raw), "is not UTF-8") from None
     if len(data) > max_bytes:
         raise _refused(text, f"is longer than {max_bytes} bytes", Code.NAME_TOO_LONG)
     return text
+
+
+def encode_name(text: str) -> bytes:
+    """A name or a pattern of the caller's own, as it is asked for; raises `RefusedError`.
+
+    A file of a disk may well be called what no text is (`os.fsdecode` keeps such bytes as surrogates). All
+    other rules are those of the side that is asked.
+    """
+    return decode_name(text).encode()
 
 
 def is_reserved(part: str) -> bool:

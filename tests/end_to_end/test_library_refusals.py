@@ -1,0 +1,93 @@
+"""What the library does with what cannot be sent, asked for or gone on with: it says so, and goes on."""
+
+import io
+import os
+
+import pytest
+
+import mayhem_udp
+from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.results import TransferFailure
+
+NOT_UTF8 = os.fsdecode(b"bad\xff")
+TOO_LONG = "a" * 70_000
+
+
+@pytest.fixture
+def server(town):
+    with mayhem_udp.connect(town.daemon().url, cache_dir=str(town.folder / "tokens")) as client:
+        yield client
+
+
+# --- Names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [(NOT_UTF8, Code.NAME_REFUSED), ("a" * 40_000, Code.NAME_TOO_LONG), (TOO_LONG, Code.NAME_TOO_LONG)],
+)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda server, name, _: server.put(b"contents", name),
+        lambda server, name, _: server.echo(b"contents", name),
+        lambda server, name, _: server.get(name, io.BytesIO()),
+        lambda server, name, folder: server.get(name, folder / "new" / "file"),
+        lambda server, name, _: server.list(name),
+        lambda server, name, _: server.stat(name),
+        lambda server, name, _: server.remove(name),
+    ],
+)
+def test_a_name_that_cannot_be_asked_for_is_refused_in_a_sentence(server, town, ask, name, code):
+    with pytest.raises(RefusedError, match=r"UTF-8|longer than 4096 bytes") as refused:
+        ask(server, name, town.folder)
+    assert refused.value.code is code
+    assert refused.value.remedy
+    assert server.put(b"contents", "good").verified
+    assert not (town.folder / "new").exists()
+
+
+def only_failure(outcomes, count):
+    failures = [each for each in outcomes if isinstance(each, TransferFailure)]
+    assert len(outcomes) == count
+    (failure,) = failures
+    return failure
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_file_whose_name_is_not_utf8_fails_alone_among_many(server, town, size):
+    files = [(town.file(f"many/{number}", 100), f"many/{number}") for number in range(20)]
+    bad = town.here / NOT_UTF8
+    bad.write_bytes(bytes(size))
+    files.insert(7, (bad, NOT_UTF8))
+    failure = only_failure(list(server.put_many(files)), len(files))
+    assert (failure.name, failure.error.code) == (NOT_UTF8, Code.NAME_REFUSED)
+    assert "UTF-8" in failure.error.message
+    assert len(server.list("many/*")) == 20
+
+
+@pytest.mark.parametrize("others", [3, 20])
+def test_a_name_or_a_place_that_is_not_utf8_fails_alone_among_many_downloads(server, town, others):
+    names = [f"many/{number}" for number in range(others)]
+    list(server.put_many([(town.file(name, 100), name) for name in names]))
+    wanted = [(name, town.folder / name) for name in names]
+    asked = only_failure(list(server.get_many([*wanted, (NOT_UTF8, town.folder / "b")])), others + 1)
+    assert (asked.name, asked.error.code) == (NOT_UTF8, Code.NAME_REFUSED)
+    placed = only_failure(list(server.get_many([*wanted, (names[0], town.folder / NOT_UTF8)])), others + 1)
+    assert placed.error.code is Code.NAME_REFUSED
+    assert all(path.exists() for _, path in wanted)
+
+
+def test_a_folder_with_a_name_that_is_not_utf8_goes_but_for_that_file(town):
+    for name in ("a.txt", "z.txt"):
+        town.file(f"folder/{name}", 5)
+    (town.here / "folder" / NOT_UTF8).write_bytes(b"contents")
+    daemon = town.daemon()
+    for arguments in (("put", "-r"), ("put", "-r", "--json")):
+        ended = town.mayhem(*arguments, "folder", daemon.url)
+        assert ended.code == 5, ended.err
+        assert "folder/bad\\udcff' is not UTF-8" in ended.err
+        assert sorted(each for each in daemon.stored() if each.endswith("txt")) == [
+            "folder/a.txt",
+            "folder/z.txt",
+        ]

@@ -90,8 +90,10 @@ def _all_of(*decorators: Decorator[Any]) -> Decorator[Command]:
     return decorate
 
 
+local_path: Final = click.Path(readable=False)
+"""For completion only: whoever opens it says what is wrong with it, in our words."""
 config_option: Final[Decorator[Any]] = _flag(
-    "--config", metavar="FILE", type=click.Path(dir_okay=False), help_text="Read this configuration file."
+    "--config", metavar="FILE", type=local_path, help_text="Read this configuration file."
 )
 set_option: Final = click.option(
     "--set",

@@ -1,9 +1,13 @@
 """The shell and the server that the tests of the command share."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from shell_in_memory import MemoryServer, Shell
+
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -16,3 +20,14 @@ def shell(server: MemoryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A shell in an empty folder of its own."""
     monkeypatch.chdir(tmp_path)
     return Shell(server)
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[None]:
+    """Root may read everything: it is somebody else meanwhile, who may come in here."""
+    before = os.geteuid()
+    if before == 0:
+        tmp_path.chmod(0o777)
+        os.setresuid(NOBODY, NOBODY, before)
+    yield
+    os.setresuid(before, before, before)

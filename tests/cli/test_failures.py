@@ -4,9 +4,11 @@ import errno
 import os
 import signal
 import socket
+from pathlib import Path
 
 import click
 import pytest
+from shell_in_memory import Shell
 
 from mayhem_udp.cli.failures import Failure, Stopped, failure_of
 from mayhem_udp.config import ConfigProblems, Problem
@@ -88,6 +90,29 @@ def test_what_the_system_says_is_put_in_words(error: BaseException, code: int, l
     failure = failure_of(error)
     assert failure.exit_code == code
     assert failure.lines[0].startswith(f"mayhem: {line}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["put", "secret", "a", "mayhem://h/"], 1, "cannot read secret: Permission denied"),
+        (["echo", "secret", "a", "mayhem://h/"], 1, "secret: permission denied; next: choose another place"),
+        (["decode", "secret"], 1, "secret: permission denied; next: choose another place"),
+        (["config", "check", "secret"], 2, "secret: cannot be read: Permission denied; name another file"),
+        (["ls", "--config", "secret", "mayhem://h/"], 2, "secret: cannot be read: Permission denied; name"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_told_in_our_words_and_the_others_go(
+    shell: Shell, tmp_path: Path, nobody: None, arguments: list[str], code: int, said: str
+):
+    for name in ("a", "secret"):
+        Path(name).write_bytes(b"")
+    Path("secret").chmod(0)
+    assert shell(*arguments) == code
+    assert shell.err.startswith(f"mayhem: {said}")
+    assert "--help" not in shell.err
+    if arguments[0] in {"put", "echo"}:
+        assert "a: 0 B" in shell.out or "a -> " in shell.out
 
 
 def test_a_reader_that_has_seen_enough_hears_nothing_more():

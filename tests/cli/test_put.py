@@ -2,15 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.units import SECOND
-
-NOBODY = 65_534
 
 
 @pytest.fixture
@@ -59,17 +56,6 @@ def test_a_folder_goes_with_all_that_is_in_it_but_links_and_pipes(shell: Shell, 
     assert shell.err == (
         "mayhem: site/link is a link, left out\nmayhem: site/pipe is no regular file, left out\n"
     )
-
-
-@pytest.fixture
-def nobody(tmp_path: Path) -> Iterator[None]:
-    """Root may read everything: it is somebody else meanwhile, who may come in here."""
-    before = os.geteuid()
-    if before == 0:
-        tmp_path.chmod(0o777)
-        os.seteuid(NOBODY)
-    yield
-    os.seteuid(before)
 
 
 @pytest.mark.parametrize("options", [["-r"], ["-r", "-q"]])

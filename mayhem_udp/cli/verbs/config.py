@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from mayhem_udp.cli.options import examples, general_options, invocation, json_option
+from mayhem_udp.cli.options import examples, general_options, invocation, json_option, local_path
 from mayhem_udp.cli.surroundings import Surroundings
 from mayhem_udp.config import ConfigProblems, Loaded, Problem, Sources, find_file, load
 from mayhem_udp.config.load import DEFAULT_FILE
@@ -50,7 +50,7 @@ def show(ctx: click.Context) -> int:
 
 
 @command.command("check", short_help="Say what is wrong with a file, each problem with its line.")
-@click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
+@click.argument("file", required=False, metavar="[FILE]", type=local_path)
 @click.pass_context
 def check(ctx: click.Context, file: str | None) -> int:
     """Say what is wrong with a file, each problem with its line; without FILE, the one that would be read."""

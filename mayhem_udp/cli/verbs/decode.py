@@ -16,6 +16,7 @@ from mayhem_udp.cli.options import (
     examples,
     invocation,
     json_option,
+    local_path,
 )
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.render.explained import Found, as_text, as_value
@@ -35,9 +36,7 @@ _LINK_RAW_IP: Final = 101
         "mayhem decode --port 5000 trace.pcapng",
     ),
 )
-@click.argument(
-    "file", default=STANDARD_STREAM, metavar="[FILE]", type=click.Path(dir_okay=False, allow_dash=True)
-)
+@click.argument("file", default=STANDARD_STREAM, metavar="[FILE]", type=local_path)
 @click.option("--port", metavar="PORT", type=click.IntRange(1, 65535), help="Of a capture, only this port.")
 @json_option
 @config_option

@@ -6,7 +6,7 @@ import click
 
 from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.naming import check_no_twins, received_name, split_put
-from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
+from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.errors import IntegrityError, MayhemError, UnreachableError, UsageError
 
 
@@ -18,14 +18,14 @@ from mayhem_udp.errors import IntegrityError, MayhemError, UnreachableError, Usa
         "mayhem echo a.bin b.bin mayhem://host/ --out results --chunk-size 1024",
     ),
 )
-@click.argument("paths", nargs=-1, metavar="[PATH...] [URL]", type=click.Path())
+@click.argument("paths", nargs=-1, metavar="[PATH...] [URL]", type=local_path)
 @click.option(
     "--out",
     "out_dir",
     default=".",
     show_default=True,
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=click.Path(file_okay=False, readable=False),
     help="Where the returned files go.",
 )
 @transfer_options

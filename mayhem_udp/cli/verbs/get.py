@@ -9,7 +9,7 @@ import click
 from mayhem_udp.cli import naming
 from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
-from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
+from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
@@ -32,7 +32,7 @@ Download = tuple[str, Path]
         "mayhem get mayhem://host/src.tar - | tar x     standard output",
     ),
 )
-@click.argument("urls", nargs=-1, required=True, metavar="URL... [DEST]", type=click.Path())
+@click.argument("urls", nargs=-1, required=True, metavar="URL... [DEST]", type=local_path)
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @transfer_options
 @click.pass_context

@@ -16,7 +16,7 @@ from mayhem_udp.cli.naming import (
     stream_name,
     upload_name,
 )
-from mayhem_udp.cli.options import Invocation, examples, invocation, transfer_options
+from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.tree import files_below
 from mayhem_udp.errors import LocalFileError, UsageError
@@ -39,7 +39,7 @@ Upload = tuple[Path, str]
         "tar c src | mayhem put - mayhem://host/src.tar   standard input",
     ),
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH... [URL]", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH... [URL]", type=local_path)
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @transfer_options
 @click.pass_context

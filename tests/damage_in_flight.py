@@ -63,5 +63,13 @@ class Flipper:
 class FickleSource(BytesSource):
     """Bytes that read differently when they are asked for again."""
 
-    def read_blocking(self, offset, size):
-        return bytes(each ^ 1 for each in self.read(offset, size))
+    _read_bytes = 0
+
+    def read(self, offset, size):
+        block = super().read(offset, size)
+        if offset < self._read_bytes:
+            return bytes(each ^ 1 for each in block)
+        self._read_bytes = offset + len(block)
+        return block
+
+    read_blocking = read

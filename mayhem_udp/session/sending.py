@@ -1,4 +1,4 @@
-"""The sending end of a file's way: read, hash, supply; then say size and SHA-256; then repair.
+"""The sending end of a file's way: read, hash, supply; then say size and SHA-256.
 
 Reads a file as it is sent, once, so that the SHA-256 is of the very bytes that were sent. What the
 receiver has already is read for the hash and not sent. Never decides when a datagram goes out.
@@ -7,23 +7,19 @@ receiver has already is read for the hash and not sent. Never decides when a dat
 from hashlib import sha256
 from typing import Final
 
-import xxhash
-
-from mayhem_udp.errors import Code, IntegrityError, PeerError
-from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
+from mayhem_udp.errors import Code, PeerError
+from mayhem_udp.limits import BLOCK_BYTES
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.session.exchange import Exchange
+from mayhem_udp.session.repairing import Repairer
 from mayhem_udp.store.source import Source
 from mayhem_udp.units import KIB
-from mayhem_udp.wire.messages import SIZE_UNKNOWN, Digests, Repair, Repaired, Trailer
+from mayhem_udp.wire.messages import SIZE_UNKNOWN, Digests, Trailer
 
 READ_MIN_BYTES: Final = 64 * KIB
 """With less room than this in the send buffer, reading waits."""
 READ_ROUND_BYTES: Final = 4 * BLOCK_BYTES
 """The most that one pump reads: the loop has others to serve."""
-REPAIR_PIECE_BYTES: Final = 16 * KIB
-REPAIR_QUEUE_BYTES: Final = 96 * KIB
-"""Repairs wait while more than this is unacknowledged."""
 
 
 class FileSender:
@@ -39,10 +35,7 @@ class FileSender:
         """Whether the trailer has been sent."""
         self._skip = RangeSet()
         self._is_reading = False
-        self._rounds = 0
-        self._theirs: list[bytes] = []
-        self._repairs: list[int] = []
-        self._repaired = 0
+        self._repairer: Repairer | None = None
 
     @property
     def size(self) -> int | None:
@@ -62,14 +55,14 @@ class FileSender:
     @property
     def has_work(self) -> bool:
         """Whether `pump` could go on at once."""
-        if self._repairs:
-            return self._may_repair
+        if self._repairer is not None:
+            return self._repairer.has_work
         return not self._is_reading and not self.is_sent and self._room() > 0
 
     def pump(self) -> None:
         """Read on while the send buffer has room, a bounded piece at a time."""
-        if self._repairs:
-            self._send_repairs()
+        if self._repairer is not None:
+            self._repairer.pump()
         budget = READ_ROUND_BYTES
         while not self.is_sent and not self._is_reading and budget > 0:
             if self.offset == self.size:
@@ -138,62 +131,14 @@ class FileSender:
     def _say_trailer(self) -> None:
         self._is_reading = False
         self.is_sent = True
+        self._repairer = Repairer(self._exchange, self.source, size=self.offset)
         self._exchange.say(Trailer(self.offset, self.sha256.digest()))
 
-    # --- Repair --------------------------------------------------------------------------------------
-
     def on_digests(self, message: Digests) -> None:
-        """The receiver's digests, because what it has is not what was sent; an empty one ends the list."""
-        if not self.is_sent or message.first_block != len(self._theirs):
+        """The receiver's digests, because what it has is not what was sent."""
+        if self._repairer is None:
             raise PeerError("block digests are not expected here", code=Code.STATE_ILLEGAL)
-        blocks = -(-self.offset // BLOCK_BYTES)
-        if len(self._theirs) + len(message.digests) > blocks:
-            raise PeerError("more block digests than the file has blocks", code=Code.SIZE_MISMATCH)
-        self._theirs += message.digests
-        if len(self._theirs) == blocks:
-            self._rounds += 1
-            if self._rounds > REPAIR_ROUNDS_MAX:
-                raise IntegrityError("the file was damaged again and again")
-            theirs, self._theirs = self._theirs, []
-            self._exchange.elsewhere(lambda: self._find_bad(theirs), self._start_repair)
-
-    def _find_bad(self, theirs: list[bytes]) -> list[int]:
-        bad = []
-        for index, digest in enumerate(theirs):
-            start = index * BLOCK_BYTES
-            block = self.source.read_blocking(start, min(BLOCK_BYTES, self.offset - start))
-            if xxhash.xxh3_128_digest(block) != digest:
-                bad.append(index)
-        return bad
-
-    def _start_repair(self, bad: list[int]) -> None:
-        self.source.looks_unchanged(sent_bytes=self.offset)  # in doubt, the SHA-256 that was told decides
-        self._repaired = len(bad)
-        self._repairs = [
-            offset
-            for index in bad
-            for offset in range(
-                index * BLOCK_BYTES, min((index + 1) * BLOCK_BYTES, self.offset), REPAIR_PIECE_BYTES
-            )
-        ]
-        self._exchange.wants_pump = True
-        if not bad:
-            self._exchange.say(Repaired(0))
-
-    @property
-    def _may_repair(self) -> bool:
-        exchange = self._exchange
-        return exchange.connection.queued_message_bytes(exchange.request) < REPAIR_QUEUE_BYTES
-
-    def _send_repairs(self) -> None:
-        exchange = self._exchange
-        while self._repairs and self._may_repair:
-            offset = self._repairs.pop(0)
-            stop = min(offset + REPAIR_PIECE_BYTES, self.offset, (offset // BLOCK_BYTES + 1) * BLOCK_BYTES)
-            block = self.source.read_blocking(offset, stop - offset)
-            exchange.say(Repair(offset, bytes(block)))
-        if not self._repairs:
-            exchange.say(Repaired(self._repaired))
+        self._repairer.on_digests(message)
 
 
 def announced_size(source: Source) -> int:

@@ -6,9 +6,14 @@ import pytest
 from damage_in_flight import FickleSource, Flipper
 from virtual_pair import SERVER, some_bytes
 from virtual_sessions import SessionPair
+from xxhash import xxh3_128_digest
 
+from mayhem_udp.endpoint.workers import InlineWorkers
 from mayhem_udp.errors import Code, IntegrityError
 from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
+from mayhem_udp.rangeset import RangeSet
+from mayhem_udp.session.repairing import COMPARED_AT_ONCE, REPAIR_QUEUE_BYTES
+from mayhem_udp.store.source import BytesSource
 from mayhem_udp.units import MIB
 from mayhem_udp.wire.messages import Accept, Digests, Echo, Put, Repair, Repaired, Result, Trailer
 
@@ -181,6 +186,103 @@ def test_a_server_that_asks_for_repair_forever_is_left(sessions):
         sessions.run(seconds=1)
     assert isinstance(exchange.error, IntegrityError)
     assert bare.heard_code(exchange.request) == Code.INTEGRITY
+
+
+def test_digests_that_come_while_a_repair_is_under_way_cost_the_connection(sessions):
+    bare = sessions.use_bare_server()
+    exchange = sessions.client.put("a", some_bytes(1_000))
+    sessions.run_until(lambda: len(bare.heard(exchange.request)) == 2)
+    bare.say(exchange.request, Digests(0, (bytes(16),)), Digests(1, ()))
+    sessions.finish(exchange)
+    sessions.run(seconds=1)
+    assert bare.closed_code == Code.STATE_ILLEGAL
+
+
+class NotingSource(BytesSource):
+    """Waits for a disk with every read, and notes them."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.sizes = []
+
+    def read(self, _offset, _size):
+        return None
+
+    def read_blocking(self, offset, size):
+        self.sizes.append(size)
+        return super().read(offset, size)
+
+
+class ElsewhereWorkers(InlineWorkers):
+    """Knows whether a job is running."""
+
+    is_at_it = False
+
+    def submit(self, key, job, done):
+        def noted():
+            self.is_at_it = True
+            try:
+                return job()
+            finally:
+                self.is_at_it = False
+
+        super().submit(key, noted, done)
+
+
+def test_a_repair_never_waits_for_a_disk_on_the_loop(tmp_path):
+    workers = ElsewhereWorkers()
+
+    class Source(NotingSource):
+        def read_blocking(self, offset, size):
+            assert workers.is_at_it
+            return super().read_blocking(offset, size)
+
+    pair = SessionPair(tmp_path, "delay=1ms", client_options={"workers": workers})
+    with_faulty_server(pair, 5)
+    data = some_bytes(100_000)
+    done = pair.finish(pair.client.put("a", data, source=Source(data)))
+    assert done.error is None
+    assert pair.served("a") == data
+
+
+def resumed_upload(pair, source):
+    """An upload all of which the server says it has, up to where it would be told that it is damaged."""
+    bare = pair.use_bare_server()
+    exchange = pair.client.put("a", b"", source=source)
+    pair.run(seconds=0.1)
+    bare.say(exchange.request, Accept(source.size, 0, 0, source.fingerprint, ((0, source.size),)))
+    pair.run_until(lambda: exchange.sender.is_sent)
+    source.sizes.clear()
+    return bare, exchange.request
+
+
+def repairs_heard(bare, request):
+    return [each for each in bare.heard(request) if isinstance(each, Repair)]
+
+
+def test_a_file_that_is_said_to_be_wrong_all_over_is_mended_before_all_of_it_is_compared(sessions):
+    blocks = 3 * COMPARED_AT_ONCE
+    source = NotingSource(bytes(blocks * BLOCK_BYTES))
+    bare, request = resumed_upload(sessions, source)
+    bare.say(request, Digests(0, (bytes(16),) * blocks))
+    sessions.run_until(lambda: repairs_heard(bare, request))
+    assert source.sizes.count(BLOCK_BYTES) == COMPARED_AT_ONCE
+    assert sessions.client.connection.memory.used_bytes < 8 * REPAIR_QUEUE_BYTES
+
+
+def test_the_blocks_that_differ_are_sent_wherever_they_are(sessions):
+    data = bytes(COMPARED_AT_ONCE * BLOCK_BYTES) + b"the last block"
+    bare, request = resumed_upload(sessions, NotingSource(data))
+    digests = [xxh3_128_digest(data[at : at + BLOCK_BYTES]) for at in range(0, len(data), BLOCK_BYTES)]
+    digests[1] = digests[-1] = bytes(16)
+    bare.say(request, Digests(0, tuple(digests)))
+    sessions.run_until(lambda: bare.heard(request)[-1] == Repaired(2))
+    mended = RangeSet()
+    for each in repairs_heard(bare, request):
+        assert each.data == data[each.offset : each.offset + len(each.data)]
+        mended.add(each.offset, each.offset + len(each.data))
+    assert list(mended) == [(BLOCK_BYTES, 2 * BLOCK_BYTES), (len(data) - 14, len(data))]
+    assert sessions.client.connection.memory.used_bytes < BLOCK_BYTES
 
 
 def test_an_echo_is_compared_with_what_was_sent(sessions):

@@ -8,7 +8,7 @@ from page_blocks import DECLARED, blocks, bytes_of, explained, fields_of, signat
 
 from mayhem_udp import limits
 from mayhem_udp.errors import Code
-from mayhem_udp.session import get, packs, put, receiving, sending, session
+from mayhem_udp.session import get, packs, put, receiving, repairing, session
 from mayhem_udp.transport import acks, listener, loss, outbound, path, pmtud, rhythm, rtt, tokens
 from mayhem_udp.transport.state import TRANSITIONS, Signal, State
 from mayhem_udp.transport.timers import Timer
@@ -38,7 +38,7 @@ CONSTANTS = {
         session: ("EARLY_BYTES_MAX",),
         put: ("HAVE_RANGES_MAX",),
         receiving: ("DIGESTS_PER_MESSAGE",),
-        sending: ("REPAIR_PIECE_BYTES",),
+        repairing: ("REPAIR_PIECE_BYTES",),
         packs: ("PACK_FILES_MAX",),
     }.items()
     for name in names
@@ -274,7 +274,7 @@ def test_numbers_in_the_prose_are_those_of_the_code():
         f"Past {limits.HANDSHAKE_MAX_BYTES:,} bytes",
         f"each block of {limits.BLOCK_BYTES:,} bytes",
         f"{receiving.DIGESTS_PER_MESSAGE:,} in a message at most",
-        f"This sender puts {sending.REPAIR_PIECE_BYTES:,} bytes in each",
+        f"This sender puts {repairing.REPAIR_PIECE_BYTES:,} bytes in each",
         f"up to {limits.SMALL_FILE_MAX_BYTES:,} bytes each, many to a request",
         f"1 to {packs.PACK_FILES_MAX:,}; else",
         f"{limits.NAME_MAX_BYTES:,} bytes and {limits.NAME_DEPTH_MAX} parts at most",

@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from shell_in_memory import Terminal, result
 
 from mayhem_udp.cli.render import words
@@ -13,6 +15,9 @@ from mayhem_udp.cli.render.plain import JsonOutput, LineOutput, QuietOutput
 from mayhem_udp.errors import IntegrityError, RefusedError
 from mayhem_udp.results import Entry, EntryKind, Phase, Progress, TransferFailure
 from mayhem_udp.units import SECOND
+
+CURSOR_UP = "\x1b[1A"
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def step(
@@ -139,6 +144,52 @@ def test_a_bar_tells_speed_time_left_loss_and_retransmissions(screen: Terminal):
     assert "732.4/976.6 KiB" in screen.getvalue()
     assert "2.0 Mbit/s, 1.00 s left" in screen.getvalue()
     assert "loss 1.3 %, 45 retransmitted" in screen.getvalue()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 119, 120, 160])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        step(3, name="a-rather-long-name-of-a-file.tar.gz", total=5 << 30, done=1 << 30, goodput=923.4e6),
+        step(3, name="日本語のとても長いファイルの名前です.txt", total=999 << 20, goodput=1e5),
+        step(3, name="a.bin", state=Phase.RETRYING),
+        step(3, name="-", total=None),
+    ],
+    ids=["long", "wide letters", "lost", "no end"],
+)
+def test_a_bar_is_one_line_however_narrow_the_terminal(
+    screen: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int, drawn: Progress
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with BarOutput(screen, screen) as output:
+        output.progress(drawn)
+        output.note("next")
+        output.note("next")
+        shown = screen.getvalue()
+    assert CURSOR_UP not in shown  # what redraws a second line
+    lines = [CONTROLS.sub("", line) for line in re.split("[\r\n]+", shown)]
+    assert max(cell_len(line) for line in lines) <= columns
+    assert ("loss 1.3 %" in shown) == (columns >= 120)
+
+
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_a_bar_is_gone_before_the_result_is_told(screen: Terminal, is_piped: bool):
+    line = words.transferred(result("a.bin", b"x"))
+
+    class Results(Terminal):
+        def isatty(self) -> bool:
+            return not is_piped
+
+        def write(self, text: str) -> int:
+            return screen.write(text)
+
+    with BarOutput(Results(), screen) as output:
+        output.progress(step(1))
+        output.transferred(result("a.bin", b"x"))
+        before, told, after = screen.getvalue().partition(line)
+    assert told
+    assert CONTROLS.sub("", before.rpartition("\x1b[2K")[2]) == "\r"  # nothing since the line was cleared
+    assert "a.bin" not in CONTROLS.sub("", after)
 
 
 def test_a_short_transfer_gets_no_bar(screen: Terminal):

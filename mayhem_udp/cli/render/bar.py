@@ -1,10 +1,10 @@
-"""Progress bars while a terminal looks on: speed, time left, loss, retransmissions.
+"""Progress bars while a terminal looks on: speed, time left and, where it is wide, loss and retransmissions.
 
-Owns what is drawn. rich is imported only once a transfer has lasted long enough for somebody to wonder.
+Owns what is drawn: one line a file, however narrow. rich is imported only once a transfer has lasted long enough for somebody to wonder.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mayhem_udp.cli.render import words
 from mayhem_udp.cli.render.base import Output
@@ -22,6 +22,9 @@ PATIENCE_S: Final = 0.3
 BARS_MAX: Final = 8
 """Files with a bar of their own at once; more would not fit on a screen."""
 NAME_WIDTH: Final = 32
+NAME_WIDTH_NARROW: Final = 18
+WIDE_COLUMNS: Final = 120
+"""A narrower terminal hears nothing of loss and retransmissions, and less of a long name."""
 
 
 class BarOutput(Output):
@@ -41,21 +44,18 @@ class BarOutput(Output):
         if progress.state is Phase.DONE:
             self._drop(progress.name)
             return
-        if progress.name not in self._tasks:
-            if len(self._tasks) >= BARS_MAX:
-                return
-            shown = _short(escape(progress.name))
-            self._tasks[progress.name] = self._bars.add_task(shown, total=None, told="", troubles="")
-        told = words.phase(progress) or ", ".join(
-            part for part in (format_rate(progress.goodput_bps), words.left(progress)) if part
-        )
-        self._bars.update(
-            self._tasks[progress.name],
-            completed=progress.bytes_done,
-            total=progress.bytes_total,
-            told=told,
-            troubles=words.troubles(progress),
-        )
+        shown: dict[str, Any] = {
+            "completed": progress.bytes_done,
+            "total": progress.bytes_total,
+            "told": words.phase(progress) or _pace(progress),
+            "troubles": words.troubles(progress),
+        }
+        if progress.name in self._tasks:
+            self._bars.update(self._tasks[progress.name], **shown)
+        elif len(self._tasks) < BARS_MAX:
+            is_wide = self._bars.console.width >= WIDE_COLUMNS
+            name = _short(escape(progress.name), NAME_WIDTH if is_wide else NAME_WIDTH_NARROW)
+            self._tasks[progress.name] = self._bars.add_task(name, **shown)
 
     def transferred(self, result: TransferResult) -> None:
         """The bar goes, a line stays."""
@@ -88,8 +88,14 @@ class BarOutput(Output):
             self._bars.remove_task(task)
 
     def _say(self, stream: TextIO, line: str) -> None:
-        """Write a line where it belongs, above the bars if that is the same terminal."""
-        if self._bars is None or not stream.isatty():
+        """Write a line where it belongs, above the bars if that is the same terminal.
+
+        Bars that have nothing more to show are taken away before, and so are those of another stream:
+        it may be shown at the same terminal after all, behind a pipe.
+        """
+        if not self._tasks or not stream.isatty():
+            self.close()
+        if self._bars is None:
             self._write(stream, line)
             return
         from rich.text import Text
@@ -101,14 +107,24 @@ def _started_bars(stream: TextIO) -> "Bars":
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
-    bars = Bars(
-        TextColumn("{task.description}", markup=False),
+    def one_line() -> Column:
+        return Column(no_wrap=True, overflow="ellipsis")
+
+    console = Console(file=stream)
+    columns = [
+        TextColumn("{task.description}", markup=False, table_column=one_line()),
         BarColumn(bar_width=None),
-        DownloadColumn(binary_units=True),
-        TextColumn("{task.fields[told]}", markup=False),
-        TextColumn("{task.fields[troubles]}", markup=False, style="dim"),
-        console=Console(file=stream),
+        DownloadColumn(binary_units=True, table_column=one_line()),
+        TextColumn("{task.fields[told]}", markup=False, table_column=one_line()),
+    ]
+    if console.width >= WIDE_COLUMNS:
+        text = "{task.fields[troubles]}"
+        columns.append(TextColumn(text, markup=False, style="dim", table_column=one_line()))
+    bars = Bars(
+        *columns,
+        console=console,
         transient=True,
         expand=True,
         refresh_per_second=5,
@@ -119,6 +135,10 @@ def _started_bars(stream: TextIO) -> "Bars":
     return bars
 
 
-def _short(name: str) -> str:
+def _pace(progress: Progress) -> str:
+    return ", ".join(part for part in (format_rate(progress.goodput_bps), words.left(progress)) if part)
+
+
+def _short(name: str, width: int) -> str:
     """The end of a long name, which tells more than its beginning."""
-    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
+    return name if len(name) <= width else "…" + name[1 - width :]

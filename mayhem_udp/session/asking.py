@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.limits import LISTING_MAX_BYTES, MESSAGE_WINDOW_BYTES
+from mayhem_udp.limits import BLOCK_BYTES, LISTING_MAX_BYTES, MESSAGE_WINDOW_BYTES
 from mayhem_udp.session.exchange import Exchange, Workers, check_result
 from mayhem_udp.store.listing import ROUND_BYTES
 from mayhem_udp.store.names import check_name
@@ -154,19 +154,38 @@ class StatAnswer(Answer):
         self.name = check_name(ask.name)
         self._store = store
         self._wants_digest = bool(ask.digest)
+        self._digesting = store.digesting(self.name)
+        self._is_reading = False
 
     def on_start(self) -> None:
         """Look."""
-        self.look(self._look, self._say_entry)
+        self.look(lambda: self._store.stat(self.name), self._read_on)
 
-    def _look(self) -> tuple[Entry, bytes | None]:
-        entry = self._store.stat(self.name)
-        wants_digest = self._wants_digest and not entry.is_directory
-        return entry, self._store.digest(self.name) if wants_digest else None
+    def _read_on(self, entry: Entry) -> None:
+        """A round of the digest, where it is wanted."""
+        if not self._wants_digest or entry.is_directory:
+            self._say_entry(entry, None)
+            return
 
-    def _say_entry(self, found: tuple[Entry, bytes | None]) -> None:
-        self.say(entry_message(found[0], digest=found[1]))
+        def back(digest: bytes | None) -> None:
+            self._is_reading = False
+            if digest is None:
+                self._read_on(entry)
+            else:
+                self._say_entry(entry, digest)
+
+        digesting = self._digesting
+        self.look(digesting.read, back, holds_bytes=BLOCK_BYTES, unwanted=lambda _digest: digesting.close())
+        self._is_reading = True
+
+    def _say_entry(self, entry: Entry, digest: bytes | None) -> None:
+        self.say(entry_message(entry, digest=digest))
         self.conclude()
+
+    def on_end(self) -> None:
+        """Let go of the file that is being read; not before the round that may be under way."""
+        if not self._is_reading:
+            self._digesting.close()
 
 
 class RemoveAnswer(Answer):

@@ -14,7 +14,7 @@ from hashlib import sha256
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.escape import escape
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
-from mayhem_udp.store.digests import DigestCache, digest_of
+from mayhem_udp.store.digests import DigestCache, Digesting
 from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
 from mayhem_udp.store.folders import Folders, OpenFolders
@@ -168,15 +168,14 @@ class Store:
 
     def digest(self, name: Name) -> bytes:
         """The SHA-256 of a file, remembered as long as the file is the same."""
-        source = self.open_source(name)
-        try:
-            known = self._digests.get(source.status)
-            if known is None:
-                known = digest_of(source)
-                self._digests.put(source.status, known)
-            return known
-        finally:
-            source.close()
+        digesting = self.digesting(name)
+        while (digest := digesting.read()) is None:
+            pass
+        return digest
+
+    def digesting(self, name: Name) -> Digesting:
+        """The same a round at a time."""
+        return Digesting(self._digests, lambda: self.open_source(name))
 
     # --- Order ---------------------------------------------------------------------------------------
 

@@ -1,11 +1,15 @@
 """Questions that are much work: transfers find a thread beside them, and what nobody waits for stops."""
 
+from hashlib import sha256
+
+import pytest
 from virtual_process import LateWorkers
 from virtual_sessions import MS, SessionPair
 
 from mayhem_udp.endpoint.workers import InlineWorkers
 from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.session.asking import LANES
+from mayhem_udp.store.digests import ROUND_BYTES
 from mayhem_udp.store.listing import LOOKS_MAX
 from mayhem_udp.wire.messages import List, Remove, Stat
 
@@ -38,7 +42,25 @@ def test_questions_of_any_number_never_take_all_threads(tmp_path):
     assert set(workers.keys) > questions, "an upload waits for none of them"
 
 
-def test_a_list_that_finds_nothing_stops_when_nobody_waits_for_it(tmp_path):
+def large_file(pair, rounds):
+    with open(pair.root / "large", "wb") as file:
+        file.truncate(rounds * ROUND_BYTES + 1)
+
+
+def test_the_digest_of_a_large_file_is_read_in_rounds(tmp_path):
+    workers = NotingWorkers()
+    pair = SessionPair(tmp_path, server_options={"workers": workers})
+    large_file(pair, 2)
+    (entry,) = pair.finish(pair.client.ask(Stat(1, b"large"))).entries
+    assert entry.sha256 == sha256(bytes(2 * ROUND_BYTES + 1)).digest()
+    assert len(workers.keys) == 4, "the entry, and three rounds"
+    assert pair.server.store.quota.open_files == 0
+    pair.finish(pair.client.ask(Stat(1, b"large")))
+    assert len(workers.keys) == 6, "it is remembered"
+
+
+@pytest.mark.parametrize("question", [List(0, b"*no"), Stat(1, b"large")])
+def test_a_question_that_is_much_work_stops_when_nobody_waits_for_it(tmp_path, question):
     jobs = 0
 
     def draw_ns():
@@ -50,11 +72,12 @@ def test_a_list_that_finds_nothing_stops_when_nobody_waits_for_it(tmp_path):
     pair = SessionPair(tmp_path, server_options={"workers": workers})
     for number in range(6 * LOOKS_MAX):
         (pair.root / f"{number}").touch()
+    large_file(pair, 6)
     pair.open()
-    asked = pair.client.ask(List(0, b"*no"))
-    pair.run_until(lambda: jobs == 2)
+    asked = pair.client.ask(question)
+    pair.run_until(lambda: jobs == 3)
     assert pair.server.store.quota.open_files
     asked.fail(MayhemError("that is enough", code=Code.CANCELLED))
     pair.run(seconds=2)
-    assert jobs <= 3
+    assert jobs <= 4
     assert pair.server.store.quota.open_files == 0

@@ -16,7 +16,7 @@ from mayhem_udp.api.outcomes import failed, transfer_result
 from mayhem_udp.api.reasons import error_of_file
 from mayhem_udp.endpoint.clock import unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.errors import Code, MayhemError
+from mayhem_udp.errors import Code, MayhemError, UsageError
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
 from mayhem_udp.results import Outcome
 from mayhem_udp.session.exchange import Exchange, Workers
@@ -41,14 +41,18 @@ def is_stream(source: Uploadable) -> bool:
 
 
 def open_upload(source: Uploadable) -> Source:
-    """What is to be sent, opened. Raises `LocalFileError`."""
+    """What is to be sent, opened. Raises `LocalFileError`, and `UsageError` for what has no bytes."""
     if isinstance(source, str | os.PathLike):
         return open_local(source)
     now_ns = unix_s() * SECOND
-    if isinstance(source, BytesIO):
+    if isinstance(source, BytesIO) and not source.closed:
         return BytesSource(source.getbuffer()[source.tell() :], mtime_ns=now_ns)
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesSource(memoryview(source), mtime_ns=now_ns)
+    if not callable(getattr(source, "read", None)):
+        raise UsageError(
+            f"{type(source).__name__} cannot be sent", remedy="give a path, bytes, or a binary file object"
+        )
     return StreamSource(source, mtime_ns=now_ns)
 
 

@@ -22,7 +22,7 @@ from mayhem_udp.endpoint.udp import DatagramSocket, UdpSocket
 from mayhem_udp.endpoint.visits import Visits
 from mayhem_udp.endpoint.watcher import Watcher
 from mayhem_udp.endpoint.workers import Workers
-from mayhem_udp.errors import Code, MayhemError, UnreachableError
+from mayhem_udp.errors import Code, MayhemError, UnreachableError, UsageError
 from mayhem_udp.mayhem.faults import Direction, MayhemSpec
 from mayhem_udp.mayhem.link import LinkPair
 from mayhem_udp.results import Phase
@@ -66,6 +66,7 @@ class ClientEndpoint:
         self._conversation: Conversation | None = None
         self._was_connected = False
         self._is_blocked = False
+        self._is_closed = False
         self._socket_timer = self._loop.timer(self._on_socket_due)
         self._retry_until_ns = 0
         self._retry_pause_ns = 0
@@ -77,12 +78,14 @@ class ClientEndpoint:
         """Run errands side by side, and give each back when it is over; whether it went well is its own to say.
 
         Raises `UnreachableError` when the server cannot be reached (any more); every errand that was
-        under way has ended by then.
+        under way has ended by then. `UsageError` where this end was closed meanwhile.
         """
         waiting = iter(errands)
         active: list[Errand] = []
         try:
             while True:
+                if self._is_closed:
+                    raise UsageError("this client is closed", remedy="connect again")
                 while len(active) < at_once and (errand := next(waiting, None)) is not None:
                     active.append(errand)
                 if not active:
@@ -306,6 +309,7 @@ class ClientEndpoint:
 
     def close(self, error: BaseException | None = None) -> None:
         """Tell the server, and let go of everything; `error` is what ended it early, if anything did."""
+        self._is_closed = True
         if error is None:
             self._linger()
         conversation = self._conversation

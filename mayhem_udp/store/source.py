@@ -232,11 +232,39 @@ class StreamSource:
                 remedy="send it again, or from a file",
             )
         try:
-            read_some = getattr(self._stream, "read1", self._stream.read)
-            block: bytes = read_some(size)
+            block = self._next(size)
+        except BlockingIOError:
+            block = None
+        except ValueError as error:  # closed, or not open for reading
+            raise LocalFileError(
+                f"the stream cannot be read: {error}", remedy="give one that is open for reading"
+            ) from error
         except OSError as error:
             raise failure(error, "standard input", refusal=LocalFileError) from error
+        if block is None:
+            raise LocalFileError(
+                "the stream has no bytes yet, and does not wait for them",
+                remedy="use one that blocks: os.set_blocking(stream.fileno(), True)",
+            )
+        if not isinstance(block, bytes | bytearray | memoryview):
+            raise LocalFileError(
+                f"the stream gives {type(block).__name__}, not bytes", remedy="open it in binary mode"
+            )
         self._position += len(block)
+        return bytes(block)
+
+    def _next(self, size: int) -> object:
+        """What the stream gives; None where it would have to wait.
+
+        `read1` of a buffer says the end, too, where it would have to wait, so that end is asked for twice;
+        not at a terminal, where that would take a second Ctrl-D.
+        """
+        read_some = getattr(self._stream, "read1", None)
+        if read_some is None:
+            return self._stream.read(size)
+        block: object = read_some(size)
+        if isinstance(block, bytes) and not block and not _blocks(self._stream):
+            return self._stream.read(1)
         return block
 
     def looks_unchanged(self, *, sent_bytes: int) -> bool:
@@ -251,6 +279,14 @@ class StreamSource:
 
     def close(self) -> None:
         """The stream is its owner's to close."""
+
+
+def _blocks(stream: BinaryIO) -> bool:
+    """Whether a stream surely waits for its bytes."""
+    try:
+        return os.get_blocking(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def fingerprint_of(status: Status) -> bytes:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import mayhem_udp
-from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, UsageError
 from mayhem_udp.results import TransferFailure
 
 NOT_UTF8 = os.fsdecode(b"bad\xff")
@@ -91,3 +91,89 @@ def test_a_folder_with_a_name_that_is_not_utf8_goes_but_for_that_file(town):
             "folder/a.txt",
             "folder/z.txt",
         ]
+
+
+# --- Streams and what is none -------------------------------------------------------------------------
+
+
+class Raw(io.RawIOBase):
+    """A stream that gives these, one at a time: bytes, or None where it would have to wait."""
+
+    def __init__(self, *blocks):
+        self._blocks = list(blocks)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        block = self._blocks.pop(0) if self._blocks else b""
+        if block is None:
+            return None
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def closed(stream):
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (io.StringIO("text"), "binary mode"),
+        (io.TextIOWrapper(io.BytesIO(b"text")), "binary mode"),
+        (Raw(b"begun", None, b"on"), "one that blocks"),
+        (io.BufferedReader(Raw(b"begun", None, None, b"on")), "one that blocks"),
+        (closed(io.BytesIO(b"bytes")), "open for reading"),
+        (io.BufferedWriter(io.BytesIO()), "open for reading"),
+        (object(), "a binary file object"),
+        (12, "a binary file object"),
+    ],
+)
+def test_a_source_that_gives_no_bytes_is_refused_and_says_what_would_do(server, source, said):
+    for send in (server.put, server.echo):
+        with pytest.raises(MayhemError) as refused:
+            send(source, "name")
+        assert said in str(refused.value)
+        if isinstance(source, Raw | io.BufferedReader):
+            break  # it has given its bytes, and has nothing more to wait for
+    assert server.put(io.BufferedReader(Raw(b"one", b"two")), "good").bytes == len(b"onetwo")
+    assert [each.name for each in server.list("**")] == ["good"]
+
+
+def test_a_pipe_that_does_not_wait_is_no_short_file(server):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, b"begun")
+    does_not_wait = pytest.raises(LocalFileError, match="does not wait")
+    with open(reading, "rb") as stream, open(writing, "wb"), does_not_wait:
+        server.put(stream, "name")
+    assert server.list() == []
+
+
+def test_text_is_no_place_to_download_to(server):
+    server.put(b"contents", "name")
+    with pytest.raises(LocalFileError, match="binary mode"):
+        server.get("name", io.StringIO())
+    assert server.ping(1).received == 1
+
+
+# --- After the end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_outcomes_that_are_asked_for_after_the_end_are_a_usage_error(town, server, asked):
+    outcomes = server.put_many(
+        [
+            (town.here / "missing", "missing"),
+            (town.file("large", 30_000_000), "large"),
+            (town.here / "no", "no"),
+        ]
+    )
+    for _ in range(asked):
+        next(outcomes)
+    server.close()
+    with pytest.raises(UsageError, match="closed"):
+        list(outcomes)
+    server.close()

@@ -141,6 +141,10 @@ def test_a_walk_does_not_go_deeper_than_a_name_can(store, root):
 # --- In rounds, for a peer ----------------------------------------------------------------------------
 
 
+PARTS = 20
+"""Of a pattern, each of which is one look at every name."""
+
+
 def rounds_of(listing):
     found = []
     while (entries := listing.read()) is not None:
@@ -148,9 +152,10 @@ def rounds_of(listing):
     return found
 
 
-@pytest.mark.parametrize("pattern", [b"*", b"*x", b"**/x/*", b"f*/[x]"])
+@pytest.mark.parametrize("pattern", [b"*", b"*x", b"x/*", b"f*/[x]"])
 def test_a_listing_in_rounds_finds_what_a_walk_does_and_no_round_is_long(store, root, pattern):
-    for number in range(3 * LOOKS_MAX):
+    pattern = PARTS * b"**/" + pattern
+    for number in range(3 * LOOKS_MAX // PARTS):
         (root / f"f{number}").touch()
     found = rounds_of(store.listing(pattern, recursive=False))
     assert len(found) >= 3, "where nothing matches, too"
@@ -160,9 +165,9 @@ def test_a_listing_in_rounds_finds_what_a_walk_does_and_no_round_is_long(store, 
 
 
 def test_folders_that_are_empty_make_a_round_too(store, root):
-    for number in range(LOOKS_MAX):
+    for number in range(LOOKS_MAX // PARTS):
         (root / f"{number}").mkdir()
-    assert len(rounds_of(store.listing(b"**/x/**/y", recursive=False))) > 2
+    assert len(rounds_of(store.listing(PARTS * b"**/" + b"x/**/y", recursive=False))) >= 1
 
 
 def test_a_listing_checks_its_pattern_when_it_is_read(store):

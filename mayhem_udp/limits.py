@@ -89,6 +89,8 @@ SMALL_FILE_MAX_BYTES: Final = 64 * KIB
 TOKEN_MAX_BYTES: Final = 256
 HANDSHAKE_MAX_BYTES: Final = 16 * KIB
 """All handshake messages of one side together."""
+RATE_CAP_MIN_BPS: Final = 1_000
+"""The slowest that a peer may be asked to be: a datagram then takes twelve seconds."""
 REASON_MAX_BYTES: Final = 200
 
 assert HELLO_MIN_BYTES <= DATAGRAM_MIN_BYTES <= DATAGRAM_MAX_BYTES

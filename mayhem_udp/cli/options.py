@@ -134,7 +134,12 @@ client_options: Final[Decorator[Any]] = _all_of(
 transfer_options: Final[Decorator[Any]] = _all_of(
     _flag("--no-progress", is_flag=True, help_text="Do not tell how far it is."),
     setting("--chunk-size", "transport.chunk_size", "BYTES", "Payload of a datagram; 0 discovers the most."),
-    setting("--rate", "congestion.rate_cap", "BITS", "No faster than this, such as 20M (bits a second)."),
+    setting(
+        "--rate",
+        "congestion.rate_cap",
+        "BITS",
+        "No faster than this either way, such as 20M (bits a second).",
+    ),
     setting("--cc", "congestion.controller", "NAME", "Congestion control: bbr, cubic or fixed."),
     setting(
         "--retry", "client.retry", "SECONDS", "Once begun, try so long to go on when the server is lost."

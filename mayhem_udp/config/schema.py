@@ -71,7 +71,7 @@ class CongestionSettings(NamedTuple):
     """How fast a connection sends."""
 
     controller: Annotated[str, Choice("bbr", "cubic", "fixed")]
-    rate_cap_bps: Annotated[int, Rate(1_000, 10**12, zero="none")]
+    rate_cap_bps: Annotated[int, Rate(limits.RATE_CAP_MIN_BPS, 10**12, zero="none")]
     rate_fixed_bps: Annotated[int, Rate(1_000, 10**12)]
 
 

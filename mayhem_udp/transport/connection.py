@@ -373,6 +373,7 @@ class Connection:
         )
         core.recovery.on_peer_delay(peer.ack_delay_max_us * US)
         core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
+        core.path.controller.on_rate_cap(core.rate_cap_bps)
         self._deadlines.on_peer_parameters(peer)
         for request in core.requests.open.values():
             if request.body_sent is not None:

@@ -108,6 +108,12 @@ class Core:
         return min(*fixed, self.ceiling_bytes - DATA_OVERHEAD_BYTES) if fixed else fits
 
     @property
+    def rate_cap_bps(self) -> int:
+        """No faster than this: the smaller of what both sides want; 0: no cap."""
+        caps = (self.settings.rate_cap_bps, self.peer.rate_cap_bps if self.peer else 0)
+        return min((each for each in caps if each), default=0)
+
+    @property
     def ceiling_bytes(self) -> int:
         """The largest datagram worth trying on this path."""
         theirs = self.peer.datagram_max_bytes if self.peer else self.settings.datagram_max_bytes

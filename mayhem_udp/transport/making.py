@@ -31,7 +31,9 @@ def make_core(
     return Core(
         side,
         connection_id=connection_id,
-        path=Path(address, settings, ceiling_bytes=ceiling, now_ns=now_ns),
+        path=Path(
+            address, settings, ceiling_bytes=ceiling, rate_cap_bps=settings.rate_cap_bps, now_ns=now_ns
+        ),
         settings=settings,
         handshake=handshake,
         memory=memory or Memory(settings.memory_max_bytes),
@@ -49,6 +51,7 @@ def parameters_of(settings: TransportSettings, *, reset_token: bytes) -> Paramet
         ack_delay_max_us=settings.ack_delay_max_ns // US,
         body_window_bytes=settings.body_promise_bytes,
         requests_max=settings.requests_max,
+        rate_cap_bps=settings.rate_cap_bps,
         reset_token=reset_token,
         agent=settings.agent,
     )

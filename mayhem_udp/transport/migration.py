@@ -30,7 +30,13 @@ def move_to(core: Core, check: PathCheck, *, now_ns: int) -> None:
     core.challenge = None
     core.timers.stop(Timer.PATH)
     old = core.path
-    core.path = Path(check.address, core.settings, ceiling_bytes=core.ceiling_bytes, now_ns=now_ns)
+    core.path = Path(
+        check.address,
+        core.settings,
+        ceiling_bytes=core.ceiling_bytes,
+        rate_cap_bps=core.rate_cap_bps,
+        now_ns=now_ns,
+    )
     core.path.first_number = core.recovery.ledger.next_number
     core.path.loss.largest_acked = old.loss.largest_acked
     core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)

@@ -30,7 +30,13 @@ class Path:
     __slots__ = ("address", "controller", "delivery", "first_number", "loss", "mtu", "pacer", "rtt")
 
     def __init__(
-        self, address: Address, settings: TransportSettings, *, ceiling_bytes: int, now_ns: int
+        self,
+        address: Address,
+        settings: TransportSettings,
+        *,
+        ceiling_bytes: int,
+        rate_cap_bps: int,
+        now_ns: int,
     ) -> None:
         self.address = address
         self.first_number = 0
@@ -41,7 +47,7 @@ class Path:
         self.mtu = PathMtu(ceiling_bytes=ceiling_bytes)
         self.controller: CongestionController = CONTROLLERS[settings.controller](
             max_datagram_bytes=self.mtu.current_bytes,
-            rates=Rates(cap_bps=settings.rate_cap_bps, fixed_bps=settings.rate_fixed_bps),
+            rates=Rates(cap_bps=rate_cap_bps, fixed_bps=settings.rate_fixed_bps),
             now_ns=now_ns,
         )
         self.pacer = Pacer(now_ns=now_ns)

@@ -30,7 +30,7 @@ class TransportSettings:
     """Requests that may be open at once: those of the peer, or a client's own."""
     controller: str
     rate_cap_bps: int
-    """No faster than this; 0: no cap."""
+    """Neither side sends faster than this: the peer is told; 0: no cap."""
     rate_fixed_bps: int
     """The rate of the controller "fixed"."""
     agent: str

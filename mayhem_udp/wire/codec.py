@@ -324,7 +324,8 @@ class Parameters:
 
     `datagram_max_bytes` is the largest UDP payload it takes, `chunk_bytes` the payload it wants in
     each DATA datagram sent to it (0: as the path allows), `reset_token` is the server's (zeros from a
-    client), `body_window_bytes` the first credit of each body, `requests_max` of requests.
+    client), `body_window_bytes` the first credit of each body, `requests_max` of requests. `rate_cap_bps`
+    is the rate that nobody may exceed in what is sent to it (0: no cap).
     """
 
     idle_timeout_ms: int
@@ -333,6 +334,7 @@ class Parameters:
     ack_delay_max_us: int
     body_window_bytes: int
     requests_max: int
+    rate_cap_bps: int
     reset_token: bytes
     agent: str
 
@@ -378,6 +380,7 @@ def decode_handshake(stream: Buffer) -> Parameters | None:
         ack_delay_max_us=parsed.ack_delay_max_us,
         body_window_bytes=parsed.body_window_bytes,
         requests_max=parsed.requests_max,
+        rate_cap_bps=parsed.rate_cap_bps,
         reset_token=parsed.reset_token,
         agent=agent,
     )
@@ -387,5 +390,6 @@ def _are_legal(parsed: Any) -> bool:
     return bool(
         parsed.datagram_max_bytes >= limits.DATAGRAM_MIN_BYTES
         and (parsed.chunk_bytes == 0 or parsed.chunk_bytes >= limits.CHUNK_MIN_BYTES)
+        and (parsed.rate_cap_bps == 0 or parsed.rate_cap_bps >= limits.RATE_CAP_MIN_BPS)
         and parsed.ack_delay_max_us * US <= limits.ACK_DELAY_MAX_NS
     )

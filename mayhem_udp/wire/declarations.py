@@ -163,6 +163,7 @@ PARAMETERS: Final = Struct(
     "ack_delay_max_us" / Int32ub,
     "body_window_bytes" / Int32ub,
     "requests_max" / Int32ub,
+    "rate_cap_bps" / Int64ub,
     "reset_token" / Bytes(16),
     "agent_length" / Int8ub,
     "agent" / Bytes(this.agent_length),

@@ -50,6 +50,10 @@ def _size(number: int) -> str:
     return "not known yet" if number == SIZE_UNKNOWN else "bytes"
 
 
+def _rate_cap(number: int) -> str:
+    return "bit/s are wanted at most" if number else "as fast as the path allows"
+
+
 def _kind(number: int) -> str:
     return EntryKind(number).name.lower() if number in set(EntryKind) else "unknown"
 
@@ -89,6 +93,7 @@ _MEANINGS: Final[dict[str, str | Callable[[Any], str]]] = {
     "ack_delay_max_us": "µs that an ACK may wait",
     "body_window_bytes": "first credit of each body",
     "requests_max": "requests that may be opened",
+    "rate_cap_bps": _rate_cap,
     "agent_length": "bytes",
     "agent": "the program and its version",
     "size": _size,

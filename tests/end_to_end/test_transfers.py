@@ -108,6 +108,19 @@ def test_every_congestion_control_moves_a_file(town, controller):
     assert (town.here / "received_file").read_bytes() == file.read_bytes()
 
 
+def test_a_client_bounds_the_rate_of_what_it_fetches(town):
+    daemon = town.daemon()
+    (daemon.root / "film").write_bytes(bytes(5_000_000))
+    (result,) = town.mayhem("get", "--json", "--rate", "20M", daemon.url + "film").well().results
+    assert result["goodput_bps"] <= 21e6
+
+
+def test_a_daemon_bounds_the_rate_of_what_it_is_given(town):
+    daemon, file = town.daemon("--rate", "20M"), town.file("film", 5_000_000)
+    (result,) = town.mayhem("put", "--json", file, daemon.url).well().results
+    assert result["goodput_bps"] <= 21e6
+
+
 def test_both_ip_versions_reach_a_daemon_that_listens_everywhere(town):
     daemon, file = town.daemon("--listen", ":0", host=""), town.file("file", 50_000)
     for host in ("127.0.0.1", "localhost"):

@@ -35,7 +35,7 @@ from mayhem_udp.wire.messages import List
 
 ID = 0x1234_5678_9ABC_DEF0
 STRANGER = Address("198.51.100.1", 6_666)
-PARAMETERS = Parameters(30_000, 1_472, 0, 25_000, 1 << 20, 8, bytes(range(16)), "fuzz")
+PARAMETERS = Parameters(30_000, 1_472, 0, 25_000, 1 << 20, 8, 0, bytes(range(16)), "fuzz")
 BATCHES_MAX = 2_000
 SILENCE_NS = 100 * SECOND
 REQUESTS = 4

@@ -34,7 +34,7 @@ PEER = Address("198.51.100.7", 4_000)
 STRANGER = Address("203.0.113.9", 666)
 ID = 0x1122334455667788
 RESET_TOKEN = bytes(range(16))
-PARAMETERS = Parameters(30_000, 1_472, 0, 25_000, 1 << 20, 256, bytes(16), "by hand")
+PARAMETERS = Parameters(30_000, 1_472, 0, 25_000, 1 << 20, 256, 0, bytes(16), "by hand")
 
 
 class Said:

@@ -111,6 +111,7 @@ handshakes = st.builds(
     ack_delay_max_us=st.integers(0, limits.ACK_DELAY_MAX_NS // 1_000),
     body_window_bytes=u32,
     requests_max=u32,
+    rate_cap_bps=st.just(0) | st.integers(limits.RATE_CAP_MIN_BPS, (1 << 64) - 1),
     reset_token=fingerprints,
     agent=st.text(max_size=60),
 )

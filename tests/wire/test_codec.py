@@ -210,6 +210,7 @@ def test_limits_of_tokens_hold_at_their_edges():
         {"datagram_max_bytes": limits.DATAGRAM_MIN_BYTES - 1},
         {"chunk_bytes": limits.CHUNK_MIN_BYTES - 1},
         {"ack_delay_max_us": limits.ACK_DELAY_MAX_NS // 1_000 + 1},
+        {"rate_cap_bps": limits.RATE_CAP_MIN_BPS - 1},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -221,6 +222,7 @@ def test_parameters_out_of_range_are_refused(change):
         "ack_delay_max_us": limits.ACK_DELAY_MAX_NS // 1_000,
         "body_window_bytes": 0,
         "requests_max": 0,
+        "rate_cap_bps": limits.RATE_CAP_MIN_BPS,
         "reset_token": bytes(16),
         "agent": "",
     }
@@ -229,13 +231,13 @@ def test_parameters_out_of_range_are_refused(change):
 
 
 def test_an_agent_that_is_no_text_is_refused():
-    legal = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, bytes(16), "agent")
+    legal = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, 0, bytes(16), "agent")
     data = codec.encode_handshake(legal)
     assert "UTF-8" in refusal(codec.decode_handshake, data[:-1] + b"\xff").message
 
 
 def test_an_agent_is_cut_between_characters():
-    parameters = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, bytes(16), "a" + 200 * "é")
+    parameters = codec.Parameters(0, limits.DATAGRAM_MIN_BYTES, 0, 0, 0, 0, 0, bytes(16), "a" + 200 * "é")
     back = codec.decode_handshake(codec.encode_handshake(parameters))
     assert back is not None
     assert back.agent == "a" + codec.AGENT_MAX_BYTES // 2 * "é"

@@ -19,7 +19,7 @@ LEVELS = ("warning", "debug", "debug")
 @setting("--listen", "server.listen", "HOST:PORT", "Where to listen; :0 takes a free port and says which.")
 @setting("--root", "store.root", "DIR", "The folder that is served.")
 @setting("--chunk-size", "transport.chunk_size", "BYTES", "Payload of a datagram; 0 discovers the most.")
-@setting("--rate", "congestion.rate_cap", "BITS", "No faster than this to each client, such as 20M.")
+@setting("--rate", "congestion.rate_cap", "BITS", "No faster than this to or from a client, such as 20M.")
 @setting("--cc", "congestion.controller", "NAME", "Congestion control: bbr, cubic or fixed.")
 @general_options
 @click.pass_context

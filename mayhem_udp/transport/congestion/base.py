@@ -8,13 +8,13 @@ All bytes are wire bytes (UDP payloads, retransmissions counted each time), all 
 one monotonic clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the user has said about speed, in bits of datagrams per second."""
+    """What users have said about speed, on either side, in bits of datagrams per second."""
 
     cap_bps: int = 0
     """No faster than this; 0: no cap."""
@@ -24,6 +24,10 @@ class Rates:
     def capped(self, rate_bps: int) -> int:
         """`rate_bps`, or the cap where it is less; never zero."""
         return max(min(rate_bps, self.cap_bps) if self.cap_bps else rate_bps, 1)
+
+    def with_cap(self, cap_bps: int) -> "Rates":
+        """The same, but for the cap."""
+        return replace(self, cap_bps=cap_bps)
 
 
 class AckSample(NamedTuple):
@@ -106,6 +110,9 @@ class CongestionController(Protocol):
 
     def on_persistent_congestion(self, *, now_ns: int) -> None:
         """Several probe timeouts in a row went unanswered (RFC 9002 section 7.6)."""
+
+    def on_rate_cap(self, cap_bps: int) -> None:
+        """No faster than this from now on, 0: no cap. The peer has said in the handshake what it wants."""
 
     def on_datagram_bytes(self, size: int) -> None:
         """Datagrams are of this size from now on: the path's MTU was found or has changed."""

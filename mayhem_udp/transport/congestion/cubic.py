@@ -96,6 +96,11 @@ class Cubic:
         self._epoch_ns = None
         self._pace()
 
+    def on_rate_cap(self, cap_bps: int) -> None:
+        """The rate follows; the window only grows while it is what limits us."""
+        self._rates = self._rates.with_cap(cap_bps)
+        self._pace()
+
     def on_datagram_bytes(self, size: int) -> None:
         """Bounds in datagrams follow."""
         self._size = size

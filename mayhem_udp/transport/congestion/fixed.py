@@ -23,8 +23,10 @@ class Fixed:
 
     def __init__(self, *, max_datagram_bytes: int, rates: Rates, now_ns: int) -> None:
         assert rates.fixed_bps > 0, "a fixed rate has to be said"
+        self._rates = rates
         self._rate_bps = rates.capped(rates.fixed_bps)
         self._rtt_ns = RTT_INITIAL_NS
+        self._datagram_bytes = 0
         self._quantum = 0
         self.on_datagram_bytes(max_datagram_bytes)
 
@@ -54,5 +56,11 @@ class Fixed:
     def on_persistent_congestion(self, *, now_ns: int) -> None:
         """Nothing follows from it: what is unanswered is bounded by the window."""
 
+    def on_rate_cap(self, cap_bps: int) -> None:
+        self._rates = self._rates.with_cap(cap_bps)
+        self._rate_bps = self._rates.capped(self._rates.fixed_bps)
+        self.on_datagram_bytes(self._datagram_bytes)
+
     def on_datagram_bytes(self, size: int) -> None:
+        self._datagram_bytes = size
         self._quantum = quantum_bytes(self._rate_bps, datagram_bytes=size)

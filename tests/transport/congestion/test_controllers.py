@@ -84,6 +84,21 @@ def test_whatever_happens_something_may_be_sent_and_the_cap_holds(name, life, ca
         assert one.send_quantum_bytes >= 1
 
 
+@pytest.mark.parametrize("name", CONTROLLERS)
+@given(acked=st.lists(st.integers(SIZE, 300_000), max_size=20))
+def test_a_cap_may_come_later_and_go_again(name, acked):
+    """The peer has one, and says so in its handshake: after the first datagrams have left."""
+    free, capped = controller(name), controller(name)
+    capped.on_rate_cap(1_000_000)
+    for number, count in enumerate(acked, 1):
+        for one in (free, capped):
+            one.on_ack(sample(number * RTT_NS, acked=count, delivered=count, prior_delivered=0))
+        assert capped.pacing_rate_bps == min(free.pacing_rate_bps, 1_000_000)
+    assert free.pacing_rate_bps > 1_000_000
+    capped.on_rate_cap(0)
+    assert capped.pacing_rate_bps == free.pacing_rate_bps
+
+
 def test_a_fixed_rate_has_to_be_said():
     with pytest.raises(AssertionError):
         controller("fixed", fixed_bps=0)

@@ -67,6 +67,9 @@ class Bbr:
             self._enter(State.OUTAGE)
             self._window = float(WINDOW_MIN_DATAGRAMS * self._model.datagram_bytes)
 
+    def on_rate_cap(self, cap_bps: int) -> None:
+        self._rates = self._rates.with_cap(cap_bps)
+
     def on_datagram_bytes(self, size: int) -> None:
         self._model.datagram_bytes = size
 

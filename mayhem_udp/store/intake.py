@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.store.commit import Committer, Placed
+from mayhem_udp.store.commit import Committer
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
@@ -127,21 +127,23 @@ class Intake:
         claim: Claim,
         header: Header,
         size: int | None,
-        put_in_place: Callable[[Staging, bytes], Placed] | None,
+        put_in_place: Callable[[Staging, bytes], OSError | None] | None,
         *,
         is_new: bool,
     ) -> Staging:
         """The staging of a claim, with everything reserved; where that fails, all is as before."""
-        self._quota.count_bytes(-claim.found_bytes)
         reservation: Reservation | None = None
         try:
-            reservation = Reservation(self._quota)
+            reservation = Reservation(self._quota, staging=claim.part.decode(), found_bytes=claim.found_bytes)
             reservation.cover(size or 0)
             if is_new:
                 reservation.cover_file()
         except BaseException:
+            is_kept = claim.header is not None
             if reservation is not None:
-                reservation.end(stored_bytes=0, files=0)
+                reservation.end(left_bytes=claim.found_bytes if is_kept else 0)
+            elif not is_kept:
+                self._quota.count_swept(claim.found_bytes)
             self._unclaim(claim)
             raise
         desk = Desk(
@@ -161,22 +163,21 @@ class Intake:
         if claim.header is None:
             with suppress(OSError):  # a scratch file has no name; anything else is swept
                 self._disk.remove_file(self.shelf.folder, claim.part)
-        else:
-            self._quota.count_bytes(claim.found_bytes)
         self._disk.close(claim.file)
 
-    def _put_in_place(self, name: Name, staging: Staging, sha256: bytes) -> Placed:
-        placed = self._committer.put_in_place(
+    def _put_in_place(self, name: Name, staging: Staging, sha256: bytes) -> OSError | None:
+        doubt = self._committer.put_in_place(
             staging.file,
             shelf=staging.folder,
             file_name=staging.file_name,
             name=name,
             mode=staging.mode,
             mtime_ns=staging.mtime_ns,
+            reservation=staging.reservation,
         )
         with suppress(OSError):  # then it is computed when somebody asks
             self._digests.put(self._disk.status(staging.file), sha256)
-        return placed
+        return doubt
 
 
 def _may_wait(disk: Disk, folder: int) -> bool:

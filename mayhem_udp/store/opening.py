@@ -66,7 +66,7 @@ def open_store(
     folders = Folders(disk, folder)
     intake: Intake | None = None
     if shelf is not None:
-        committer = Committer(disk, folders)
+        committer = Committer(disk, folders, quota)
         intake = Intake(
             disk,
             shelf,

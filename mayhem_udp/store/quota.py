@@ -1,16 +1,20 @@
 """What the store may hold: bytes, files, open files, and the space that others need.
 
 Owns the limits and the counts. A transfer reserves what it has announced before its first byte, so that
-many at once cannot exceed together what each alone would not. Used by several threads.
+many at once cannot exceed together what each alone would not. What is there and what is reserved are
+counted apart; a `census` replaces the first, whatever goes on meanwhile. Until there was one, only what
+has come since the start is known, and the limits hold for that. Used by several threads.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
 from mayhem_udp.limits import NAME_DEPTH_MAX, NAME_MAX_BYTES
+from mayhem_udp.store.census import Census
 from mayhem_udp.store.failures import failure
 from mayhem_udp.units import MIB, format_bytes
 
@@ -37,13 +41,30 @@ class Quota:
 
     def __init__(self, limits: StoreLimits, *, free_bytes: Callable[[], int]) -> None:
         self.limits = limits
-        self.stored_bytes = 0
-        """In files and in stagings; a staging in use counts with what it has announced."""
-        self.files = 0
         self.open_files = 0
+        self.changing = threading.RLock()
+        """Held while a name changes and the change is counted: what is counted is what was done."""
+        self._there_bytes = 0
+        self._there_files = 0
+        self._reserved_bytes = 0
+        self._reserved_files = 0
         self._free_bytes = free_bytes
         self._lock = threading.Lock()
         self._reservations: set[Reservation] = set()
+        self._stagings: set[str] = set()
+        """In use: they are reserved, and not counted as being there."""
+        self._census: Census | None = None
+        self._counting = threading.Lock()
+
+    @property
+    def stored_bytes(self) -> int:
+        """In files and in stagings; a staging in use counts with what it has announced."""
+        return self._there_bytes + self._reserved_bytes
+
+    @property
+    def files(self) -> int:
+        """There, and reserved."""
+        return self._there_files + self._reserved_files
 
     @property
     def needs_count(self) -> bool:
@@ -72,9 +93,8 @@ class Quota:
                     code=Code.STORE_FULL,
                     remedy="remove something, or raise limits.stored_max",
                 )
-            self.stored_bytes += count
+            self._reserved_bytes += count
             reservation.bytes = total
-            self._reservations.add(reservation)
 
     def _check_space(self, count: int) -> None:
         spare = self.limits.free_space_min_bytes
@@ -93,17 +113,7 @@ class Quota:
                 remedy="make room, then try again",
             )
 
-    def forget(self, reservation: "Reservation") -> None:
-        """It is over, and what it has not written is not wanted any more."""
-        with self._lock:
-            self._reservations.discard(reservation)
-
-    def count_bytes(self, count: int) -> None:
-        """Count what is there in any case; negative: what is there no more."""
-        with self._lock:
-            self.stored_bytes += count
-
-    def take_file(self) -> None:
+    def cover_file(self, reservation: "Reservation") -> None:
         """Reserve the place of one more file."""
         with self._lock:
             limit = self.limits.files_max
@@ -113,18 +123,83 @@ class Quota:
                     code=Code.TOO_MANY_FILES,
                     remedy="remove some, or raise limits.files_max",
                 )
-            self.files += 1
+            self._reserved_files += 1
+            reservation.files += 1
 
-    def count_files(self, count: int) -> None:
-        """Count files that are there in any case; negative: that are there no more."""
-        with self._lock:
-            self.files += count
+    # --- What is there -------------------------------------------------------------------------------
 
-    def start_from(self, *, stored_bytes: int, files: int) -> None:
-        """Begin with what was counted."""
+    def count_change(self, name: str, *, was: int | None, size: int | None) -> None:
+        """A file has changed, with `changing` held: from so many bytes to so many; None: no file."""
         with self._lock:
-            self.stored_bytes = stored_bytes
-            self.files = files
+            self._count(name, was_bytes=was or 0, was_files=was is not None)
+            self._there_bytes += (size or 0) - (was or 0)
+            self._there_files += (size is not None) - (was is not None)
+
+    def count_swept(self, stored_bytes: int) -> None:
+        """Stagings are there no more. Never during a census."""
+        with self._lock:
+            self._there_bytes -= stored_bytes
+
+    def _count(self, name: str, *, was_bytes: int, was_files: int) -> None:
+        if self._census is not None:
+            self._census.touch(name, stored_bytes=was_bytes, files=was_files)
+
+    def begin(self, reservation: "Reservation", found_bytes: int) -> None:
+        """Its staging is in use from now on; what was found of it is reserved with the rest."""
+        with self._lock:
+            self._reservations.add(reservation)
+            self._there_bytes -= found_bytes
+            if reservation.staging:
+                self._count(reservation.staging, was_bytes=found_bytes, was_files=0)
+                self._stagings.add(reservation.staging)
+
+    def settle(self, reservation: "Reservation", *, left_bytes: int, left_as: str, was_bytes: int) -> None:
+        """It is over, and its staging in use no more: so much is left of it, in place of `was_bytes`."""
+        with self._lock:
+            self._give_back(reservation)
+            self._reservations.discard(reservation)
+            self._there_bytes += left_bytes - was_bytes
+            if left_as:
+                self._count(left_as, was_bytes=was_bytes, was_files=0)
+            if reservation.staging:
+                self._count(reservation.staging, was_bytes=0, was_files=0)
+                self._stagings.discard(reservation.staging)
+
+    def replace(self, reservation: "Reservation", name: str, *, was: int | None, size: int) -> None:
+        """It has become a file, with `changing` held: what was reserved is there from now on."""
+        with self._lock:
+            self._give_back(reservation)
+        self.count_change(name, was=was, size=size)
+
+    def _give_back(self, reservation: "Reservation") -> None:
+        self._reserved_bytes -= reservation.bytes
+        self._reserved_files -= reservation.files
+        reservation.bytes = reservation.files = 0
+
+    @contextmanager
+    def census(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Count anew: tell it name, bytes and files of all that is there; stagings by the name of theirs."""
+        with self._counting:
+            census = Census()
+            with self._lock:
+                self._census = census
+                before = self._there_bytes, self._there_files
+
+            def meet(name: str, stored_bytes: int, files: int) -> None:
+                with self.changing, self._lock:
+                    if name not in self._stagings:
+                        census.meet(name, stored_bytes=stored_bytes, files=files)
+
+            try:
+                yield meet
+                with self._lock:
+                    counted_bytes, counted_files = census.result()
+                    self._there_bytes += counted_bytes - before[0]
+                    self._there_files += counted_files - before[1]
+            finally:
+                self._census = None
+
+    # --- Descriptors ---------------------------------------------------------------------------------
 
     def take_open_file(self) -> None:
         """Reserve a descriptor."""
@@ -146,16 +221,21 @@ class Quota:
 
 
 class Reservation:
-    """What one transfer has reserved: bytes, a descriptor, and the place of a file that is new."""
+    """What one transfer has reserved: bytes, a descriptor, and the place of a file that is new.
 
-    def __init__(self, quota: Quota) -> None:
+    `staging` is the name of the file that is counted as this, `found_bytes` what it had before.
+    """
+
+    def __init__(self, quota: Quota, *, staging: str = "", found_bytes: int = 0) -> None:
         self._quota = quota
+        self.staging = staging
         self.bytes = 0
-        """Set by the quota, which has a lock."""
-        self._files = 0
+        """Set by the quota, which has a lock; `files` too."""
+        self.files = 0
         self._written: Callable[[], int] = lambda: 0
         self._is_open = True
         quota.take_open_file()
+        quota.begin(self, found_bytes)
 
     def measure(self, written: Callable[[], int]) -> None:
         """Ask this, from any thread, how many of the bytes are written: the file system knows of those."""
@@ -182,15 +262,19 @@ class Reservation:
 
     def cover_file(self) -> None:
         """Have the place of one file reserved."""
-        if not self._files:
-            self._quota.take_file()
-            self._files = 1
+        if not self.files:
+            self._quota.cover_file(self)
 
-    def end(self, *, stored_bytes: int, files: int) -> None:
-        """Trade the reservation for what has come of it; a second time does nothing."""
+    def become(self, name: str, *, was: int | None, size: int) -> None:
+        """Trade the reservation for a file that has its name now, where one of `was` bytes was before."""
+        self._quota.replace(self, name, was=was, size=size)
+
+    def end(self, *, left_bytes: int = 0, left_as: str = "", was_bytes: int = 0) -> None:
+        """Give back what has not become a file. Only the first time counts.
+
+        Of the staging is left so much; where it has another name now, there were `was_bytes` before.
+        """
         if self._is_open:
             self._is_open = False
             self._quota.return_open_file()
-            self._quota.forget(self)
-            self._quota.count_bytes(stored_bytes - self.bytes)
-            self._quota.count_files(files - self._files)
+            self._quota.settle(self, left_bytes=left_bytes, left_as=left_as, was_bytes=was_bytes)

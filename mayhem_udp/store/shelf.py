@@ -139,14 +139,12 @@ class Shelf:
         with self._lock:
             self._partials = None
 
-    def stored_bytes(self) -> int:
-        """How much the stagings take that are kept, or set aside."""
-        total = 0
+    def stored(self) -> Iterator[tuple[str, int]]:
+        """The stagings that take space, in use, kept or set aside: name and bytes."""
         for file_name, _ in self.files():
             if file_name.endswith((PART, DAMAGED)):
                 with suppress(FileNotFoundError):
-                    total += self._disk.status_of(self.folder, file_name).st_size
-        return total
+                    yield file_name.decode(), self._disk.status_of(self.folder, file_name).st_size
 
     def files(self) -> Iterator[tuple[bytes, Kind]]:
         """Everything that is the store's own in this folder."""

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from mayhem_udp.errors import Code, MayhemError
-from mayhem_udp.store.commit import Committer, sane_mode
+from mayhem_udp.store.commit import Committer, Finished, sane_mode
 from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
 from mayhem_udp.store.folders import OpenFolders
@@ -100,10 +100,10 @@ class SmallBatch:
             reservation.measure(lambda: written.size)
             self._waiting.append(written)
         except MayhemError as error:
-            reservation.end(stored_bytes=0, files=0)
+            reservation.end()
             return error.code
         except OSError as error:
-            reservation.end(stored_bytes=0, files=0)
+            reservation.end()
             return failure(error, name).code
         return Code.OK
 
@@ -129,23 +129,20 @@ class SmallBatch:
                 if opened.count_with(written.name.folder) > FOLDERS_OPEN_MAX:
                     self._save_names(opened)
                     opened.forget()
-                stored, files = self._rename(opened, written)
+                self._rename(opened, written)
                 self._unsaved.append(written.index)
                 self._disk.close(written.file)
             except (OSError, MayhemError) as error:
                 self._abandon(written.file, written.file_name)
                 known = failure(error, written.name) if isinstance(error, OSError) else error
                 self.codes[written.index] = known.code
-                stored = files = 0
-            written.reservation.end(stored_bytes=stored, files=files)
+            written.reservation.end()
 
-    def _rename(self, opened: OpenFolders, written: _Written) -> tuple[int, int]:
+    def _rename(self, opened: OpenFolders, written: _Written) -> None:
         if self._quota.limits.files_max and not self._exists(opened, written.name):
             written.reservation.cover_file()
-        replaced = self._committer.rename(
-            opened, shelf=self._shelf.folder, file_name=written.file_name, name=written.name
-        )
-        return (written.size - replaced.st_size, 0) if replaced else (written.size, 1)
+        finished = Finished(self._shelf.folder, written.file_name, written.size, written.reservation)
+        self._committer.rename(opened, written.name, finished)
 
     def _exists(self, opened: OpenFolders, name: Name) -> bool:
         try:

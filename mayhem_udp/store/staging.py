@@ -17,7 +17,6 @@ from typing import Final
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, TransferError
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.store import recovery
-from mayhem_udp.store.commit import Placed
 from mayhem_udp.store.disk import Buffer, Disk
 from mayhem_udp.store.failures import SPACE_CODES, failure
 from mayhem_udp.store.filling import Filling
@@ -52,8 +51,8 @@ class Desk:
     clock_ns: Callable[[], int]
     may_wait: bool
     policy: JournalPolicy
-    put_in_place: Callable[["Staging", bytes], Placed] | None
-    """Gives the finished file its name. None for what never gets one."""
+    put_in_place: Callable[["Staging", bytes], OSError | None] | None
+    """Gives the finished file its name, and tells what is doubtful. None for what never gets one."""
     on_kept: Callable[[], None]
     """Told when a staging is left to be resumed."""
 
@@ -72,7 +71,7 @@ class Staging:
     ) -> None:
         self._desk = desk
         self._claim = claim
-        self._reservation = reservation
+        self.reservation = reservation
         self.name = header.name
         self.size = size
         self.fingerprint = header.fingerprint
@@ -140,7 +139,7 @@ class Staging:
             if self._phase is not Phase.FILLING:
                 raise self._not_now()
             stop = offset + len(data)
-            if stop > self._reservation.bytes:
+            if stop > self.reservation.bytes:
                 self._make_room(stop)
             began_ns = self._desk.clock_ns()
             try:
@@ -177,7 +176,7 @@ class Staging:
         if self.size is not None:
             raise PeerError("more bytes came than were announced", code=Code.SIZE_MISMATCH)
         try:
-            self._reservation.grow(stop)
+            self.reservation.grow(stop)
         except MayhemError as error:
             self._is_doomed = self._is_doomed or error.code in SPACE_CODES
             raise
@@ -252,14 +251,14 @@ class Staging:
                 self._check(sha256, size)
                 if self._desk.put_in_place is None:
                     return
-                placed = self._desk.put_in_place(self, sha256)
+                doubt = self._desk.put_in_place(self, sha256)
             except OSError as error:
                 raise self._failed(error) from error
             self._phase = Phase.OVER
             self._remove_journal()
-            self._close(stored_bytes=placed.stored_bytes, files=placed.files)
-            if placed.doubt is not None:
-                raise self._failed(placed.doubt) from placed.doubt
+            self._close()
+            if doubt is not None:
+                raise self._failed(doubt) from doubt
 
     def _check(self, expected: bytes, size: int) -> None:
         filling = self._filling
@@ -308,7 +307,7 @@ class Staging:
     def set_aside(self) -> str:
         """Leave a file that cannot be repaired for inspection; returns what it is called there."""
         disk, folder, aside = self._desk.disk, self._desk.folder, self._claim.base + DAMAGED
-        earlier_bytes = 0
+        earlier_bytes, left_as = 0, aside
         with self._working(Phase.FILLING, Phase.DAMAGED, Phase.REPAIRING):
             self._phase = Phase.OVER
             try:
@@ -316,11 +315,11 @@ class Staging:
                     earlier_bytes = disk.status_of(folder, aside).st_size
                 disk.rename(folder, self.file_name, folder, aside)
             except OSError as error:
-                earlier_bytes = 0
+                earlier_bytes, left_as = 0, self.file_name
                 raise self._failed(error) from error
             finally:
                 self._remove_journal()
-                self._close(stored_bytes=self._size_left() - earlier_bytes, files=0)
+                self._close(left_bytes=self._size_left(), left_as=left_as, was_bytes=earlier_bytes)
         return aside.decode()
 
     def as_source(self) -> FileSource:
@@ -337,7 +336,7 @@ class Staging:
             return
         self._phase = Phase.OVER
         self._desk.on_kept()
-        self._close(stored_bytes=self._size_left(), files=0)
+        self._close(left_bytes=self._size_left())
 
     def _remove(self) -> None:
         if self._phase is Phase.OVER:
@@ -351,7 +350,7 @@ class Staging:
         except OSError:  # what cannot be removed is swept, and counts until then
             left = self._size_left()
         self._remove_journal()
-        self._close(stored_bytes=left, files=0)
+        self._close(left_bytes=left)
 
     def _size_left(self) -> int:
         try:
@@ -374,9 +373,9 @@ class Staging:
         with suppress(OSError):  # a journal without its file is swept
             self._desk.disk.remove_file(self._desk.folder, self._claim.journal)
 
-    def _close(self, *, stored_bytes: int, files: int) -> None:
+    def _close(self, *, left_bytes: int = 0, left_as: bytes = b"", was_bytes: int = 0) -> None:
         self._desk.disk.close(self.file)
-        self._reservation.end(stored_bytes=stored_bytes, files=files)
+        self.reservation.end(left_bytes=left_bytes, left_as=left_as.decode(), was_bytes=was_bytes)
 
     # --- Who is at it --------------------------------------------------------------------------------
 

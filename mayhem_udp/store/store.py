@@ -184,11 +184,11 @@ class Store:
         try:
             with self._folders.open() as opened:
                 folder = opened.get(name.folder)
-                status = self._disk.status_of(folder, name.last)
-                check_regular(status, name, refusal=RefusedError)
-                self._disk.remove_file(folder, name.last)
-                self._quota.count_bytes(-status.st_size)
-                self._quota.count_files(-1)
+                with self._quota.changing:
+                    status = self._disk.status_of(folder, name.last)
+                    check_regular(status, name, refusal=RefusedError)
+                    self._disk.remove_file(folder, name.last)
+                    self._quota.count_change(str(name), was=status.st_size, size=None)
                 self._disk.sync(folder)
         except OSError as error:
             raise failure(error, name) from error
@@ -204,21 +204,23 @@ class Store:
             swept = Sweep(self._disk, self._intake.shelf, before_ns=before_ns).run()
         except OSError as error:
             raise failure(error, "the stagings") from error
-        self._quota.count_bytes(-swept.bytes)
+        self._quota.count_swept(swept.bytes)
         self._intake.shelf.note_kept()
         return swept
 
     def count(self) -> None:
-        """Count what is stored, for the limits that ask for it; at the start, and when limits change."""
+        """Count what is stored, for the limits that ask for it; at the start, and when limits change.
+
+        Transfers may go on meanwhile, but no `sweep`.
+        """
         if not self._quota.needs_count:
             return
-        files = stored = 0
-        for entry in self.entries(EVERYTHING, recursive=True):
-            files += not entry.is_directory
-            stored += entry.size
-        if self._intake is not None:
-            stored += self._intake.shelf.stored_bytes()
-        self._quota.start_from(stored_bytes=stored, files=files)
+        with self._quota.census() as meet:
+            for entry in self.entries(EVERYTHING, recursive=True):
+                meet(entry.name, entry.size, not entry.is_directory)
+            if self._intake is not None:
+                for staging, stored_bytes in self._intake.shelf.stored():
+                    meet(staging, stored_bytes, 0)
 
     @property
     def limits(self) -> StoreLimits:

@@ -237,6 +237,6 @@ def test_a_reservation_grows_in_large_steps_and_in_small_ones_near_a_limit():
     reservation.grow(GROWTH_BYTES + 5)
     assert quota.stored_bytes == GROWTH_BYTES + 5
     assert refused(reservation.grow, GROWTH_BYTES + 6) is Code.STORE_FULL
-    reservation.end(stored_bytes=7, files=0)
-    reservation.end(stored_bytes=7, files=0)
+    reservation.end(left_bytes=7)
+    reservation.end(left_bytes=7)
     assert (quota.stored_bytes, quota.open_files) == (7, 0)

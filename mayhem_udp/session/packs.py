@@ -211,7 +211,7 @@ class PutPackSender(Exchange):
     def on_message(self, message: Message) -> None:
         """Outcomes, or the end."""
         match message:
-            case PackResult(first, codes) if first == self._known:
+            case PackResult(first, codes) if first == self._known and first + len(codes) <= self.count:
                 self._known += len(codes)
                 self._on_codes(first, codes)
             case Result() if message.code != Code.OK or self._known == self.count:

@@ -134,6 +134,21 @@ def test_entries_where_none_belong_cost_the_connection_and_are_not_kept(sessions
     assert len(done.entries) <= isinstance(question, Stat)
 
 
+def test_more_outcomes_than_files_cost_the_connection_and_are_not_kept(sessions):
+    codes = []
+    bare = sessions.use_bare_server()
+    files = iter([SmallFile(b"a", DATA, 0, 0o644, Code.OK, DIGEST)] * 2)
+    pack = sessions.client.start(
+        lambda *where: PutPackSender(
+            *where, files=files, count=2, on_codes=lambda _, more: codes.extend(more)
+        )
+    )
+    done = answered(sessions, pack, bare, PackResult(0, (0,)), PackResult(1, (0, 0)))
+    assert done.error.code is Code.STATE_ILLEGAL
+    assert bare.closed_code == Code.STATE_ILLEGAL
+    assert codes == [0]
+
+
 @pytest.mark.parametrize("name", [b"", b"x", b"x" * 4_000])
 def test_a_listing_without_end_is_given_up_and_costs_its_request_alone(sessions, name):
     fits = 20

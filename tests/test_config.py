@@ -1,5 +1,6 @@
 """Settings: where they come from, which one wins, and what is said about a wrong one."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -187,6 +188,27 @@ def test_a_given_file_goes_before_the_variable_and_that_before_the_users_own(tmp
     del environ["MAYHEM_CONFIG"]
     assert config.find_file(given=None, environ=environ) == own
     assert config.find_file(given=None, environ={"HOME": str(tmp_path)}) != own
+
+
+def test_a_home_that_may_not_be_looked_into_has_no_file(tmp_path: Path):
+    """A service inherits root's HOME; with its own rights there is nothing to be found."""
+    home = tmp_path / "home"
+    (home / ".config").mkdir(parents=True)
+    home.chmod(0)
+    was = os.geteuid()
+    try:
+        if was == 0:
+            tmp_path.chmod(0o755)
+            os.seteuid(65_534)
+        with pytest.raises(PermissionError):
+            os.listdir(home)
+        assert config.find_file(given=None, environ={"HOME": str(home)}) in (
+            None,
+            Path("/etc/mayhem_udp/config.toml"),
+        )
+    finally:
+        os.seteuid(was)
+        home.chmod(0o700)
 
 
 def test_a_file_in_the_current_folder_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

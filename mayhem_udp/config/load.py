@@ -138,7 +138,15 @@ def find_file(*, given: str | None, environ: Mapping[str, str]) -> Path | None:
         os.path.join(environ["HOME"], ".config") if "HOME" in environ else ""
     )
     users = [Path(home, "mayhem_udp", "config.toml")] if os.path.isabs(home) else []
-    return next((path for path in (*users, SYSTEM_FILE) if path.is_file()), None)
+    return next((path for path in (*users, SYSTEM_FILE) if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is one; where nobody may look (another user's home, inherited by a service) there is none."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def options_from(overrides: Mapping[str, object], *, place: str) -> tuple[Given, ...]:

@@ -41,7 +41,7 @@ class TransferResult:
     seconds: float
     """From the request to the verified end."""
     goodput_bps: float
-    """Bits of the file a second, over `seconds`."""
+    """Bits of the file that crossed in a second, over `seconds`; `resumed_bytes` did not."""
     sha256: str
     """Of the file, in hexadecimal."""
     verified: bool
@@ -49,7 +49,7 @@ class TransferResult:
     datagrams_sent: int
     datagrams_received: int
     retransmitted: int
-    """Datagrams sent with data that an earlier one had carried."""
+    """Datagrams sent from this side with data that an earlier one had carried; the other side's are its own."""
     corrupt_dropped: int
     """Datagrams that arrived with a wrong checksum."""
     duplicate_dropped: int
@@ -60,12 +60,14 @@ class TransferResult:
     """The smallest round-trip time seen."""
     loss: float
     """Share of the datagrams sent that were declared lost, 0 to 1."""
+    resumed_bytes: int = 0
+    """Of the file, there already when this transfer began: what an earlier one had left."""
     path: Path | None = None
     """Where it landed on this side; None for an upload, or for bytes and binary files."""
 
     def as_dict(self) -> dict[str, object]:
-        """The fields by name, fit for JSON; `path` only where there is one."""
-        return _fields_of(self)
+        """The fields by name, fit for JSON; `resumed_bytes` and `path` only where there are any."""
+        return {name: value for name, value in _fields_of(self).items() if name != "resumed_bytes" or value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

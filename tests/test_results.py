@@ -40,6 +40,10 @@ def test_a_result_says_where_the_file_landed_when_it_did():
     assert shown["path"] == "dir/a.txt"
 
 
+def test_a_result_says_how_much_was_there_already_when_some_was():
+    assert result(resumed_bytes=7, path=Path("a")).as_dict().keys() == {*FIELDS, "resumed_bytes", "path"}
+
+
 def test_results_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         result().verified = False  # type: ignore[misc]  # that is the point

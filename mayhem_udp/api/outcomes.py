@@ -17,12 +17,13 @@ def transfer_result(
 ) -> TransferResult:
     """The result of a transfer that went well: both sides have this SHA-256."""
     counts, connection, seconds = errand.counts, errand.connection, errand.seconds
+    crossed = max(size - errand.resumed_bytes, 0)
     rtt = connection.rtt if connection is not None else None
     return TransferResult(
         name=name,
         bytes=size,
         seconds=seconds,
-        goodput_bps=size * BITS_PER_BYTE / seconds if seconds > 0 else 0.0,
+        goodput_bps=crossed * BITS_PER_BYTE / seconds if seconds > 0 else 0.0,
         sha256=sha256.hex(),
         verified=True,
         datagrams_sent=counts.sent,
@@ -33,6 +34,7 @@ def transfer_result(
         srtt_ms=rtt.smoothed_ns / MS if rtt else 0.0,
         min_rtt_ms=rtt.min_ns / MS if rtt else 0.0,
         loss=counts.loss,
+        resumed_bytes=errand.resumed_bytes,
         path=path,
     )
 

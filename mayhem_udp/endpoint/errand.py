@@ -84,6 +84,7 @@ class Errand:
         self._connection: Connection | None = None
         self._before = Counts()
         self._earlier = Counts()
+        self._resumed_bytes: int | None = None
         self._told_ns = 0
 
     # --- Its life ------------------------------------------------------------------------------------
@@ -143,6 +144,7 @@ class Errand:
     def repeat(self) -> None:
         """Forget the try that was lost; the next one goes on where it stopped."""
         self._earlier = self._total()
+        self._resumed_bytes = self._there_before()
         self._connection = None
         self.exchange = None
         self._is_prepared = self._prepare is None
@@ -178,6 +180,7 @@ class Errand:
         standing = standing_of(self.exchange) if self.exchange is not None else None
         seconds = (now_ns - self.began_ns) / SECOND if self.began_ns else 0.0
         done = standing.bytes_done if standing else 0
+        crossed = max(done - self.resumed_bytes, 0)
         counts = self._total()
         self._tell(
             Progress(
@@ -185,7 +188,7 @@ class Errand:
                 bytes_done=done,
                 bytes_total=standing.bytes_total if standing else None,
                 seconds=seconds,
-                goodput_bps=done * BITS_PER_BYTE / seconds if seconds > 0 else 0.0,
+                goodput_bps=crossed * BITS_PER_BYTE / seconds if seconds > 0 else 0.0,
                 loss=counts.loss,
                 retransmitted=counts.retransmitted,
                 state=phase,
@@ -207,6 +210,16 @@ class Errand:
         if self._connection is None:
             return self._earlier
         return Counts.of(self._connection.stats).since(self._before, self._earlier)
+
+    def _there_before(self) -> int | None:
+        """What an earlier errand has moved already, once that is known: the first answer says."""
+        standing = standing_of(self.exchange) if self.exchange is not None else None
+        return standing.resumed_bytes if self._resumed_bytes is None and standing else self._resumed_bytes
+
+    @property
+    def resumed_bytes(self) -> int:
+        """What was there before it began; what its own tries go on with is not a part of this."""
+        return self._there_before() or 0
 
     @property
     def connection(self) -> Connection | None:

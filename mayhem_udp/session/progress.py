@@ -22,13 +22,16 @@ class Standing(NamedTuple):
     name: str
     bytes_done: int
     bytes_total: int | None
+    resumed_bytes: int | None = 0
+    """What the other side had before; None until it has said so."""
 
 
 def standing_of(exchange: Exchange) -> Standing | None:
     """The standing of a transfer; None for a question and its answer."""
     match exchange:
         case PutSender():
-            return Standing("put", exchange.name, _acked(exchange, exchange.sender), exchange.sender.size)
+            done, resumed = _acked(exchange, exchange.sender), _resumed(exchange)
+            return Standing("put", exchange.name, done, exchange.sender.size, resumed)
         case PutReceiver():
             receiver = exchange.receiver
             done = receiver.staging.received_bytes if receiver else 0
@@ -37,7 +40,8 @@ def standing_of(exchange: Exchange) -> Standing | None:
             receiver = exchange.receiver
             done = receiver.staging.received_bytes if receiver else 0
             total = exchange.accepted.size if exchange.accepted else SIZE_UNKNOWN
-            return Standing("get", exchange.name, done, None if total == SIZE_UNKNOWN else total)
+            known = None if total == SIZE_UNKNOWN else total
+            return Standing("get", exchange.name, done, known, _resumed(exchange))
         case GetSender():
             sender = exchange.sender
             done = _acked(exchange, sender) if sender else 0
@@ -57,6 +61,10 @@ def standing_of(exchange: Exchange) -> Standing | None:
             return None
         case _:
             return None
+
+
+def _resumed(exchange: PutSender | GetReceiver) -> int | None:
+    return exchange.resumed_bytes if exchange.accepted is not None else None
 
 
 def _acked(exchange: Exchange, sender: FileSender) -> int:

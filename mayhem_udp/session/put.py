@@ -43,6 +43,7 @@ class PutSender(Exchange):
         super().__init__(connection, workers, request)
         self.sender = FileSender(self, source)
         self.name = name
+        self.accepted: Accept | None = None
         self.resumed_bytes = 0
         self.sha256: bytes | None = None
 
@@ -57,6 +58,7 @@ class PutSender(Exchange):
         """The server's answer, its digests, or the end."""
         match message:
             case Accept(have=have):
+                self.accepted = message
                 self.resumed_bytes = sum(stop - start for start, stop in have)
                 self.sender.skip(have)
             case Digests():

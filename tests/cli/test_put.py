@@ -28,8 +28,8 @@ def test_a_file_keeps_its_name_in_a_folder(shell: Shell, tmp_path: Path):
     assert shell.server.files == {"a.txt": b"one"}
     assert shell.server.log == ["mayhem://h:5000/", "closed"]
     assert shell.out == (
-        "a.txt: 3 B in 500.0 ms (48 bit/s), SHA-256 verified, 7 datagrams sent, 5 received, "
-        "1 retransmitted, 2 corrupt\n"
+        "a.txt: 3 B in 500.0 ms (48 bit/s), SHA-256 verified, 7 datagrams sent (1 retransmitted), "
+        "5 received (2 corrupt)\n"
     )
     assert shell.err == ""
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_a_time_that_no_calendar_has_is_shown_as_unknown():
     for mtime_ns in (1 << 80, -(1 << 80)):
         entry = Entry(name="a", bytes=1, mtime_ns=mtime_ns, kind=EntryKind.FILE)
         assert words.entry_line(entry) == f"{'1 B':>10}  {'?':<19}  a"
+
+
+def test_what_was_there_already_is_said_where_some_was():
+    assert "there already" not in words.transferred(result("a", b"xy"))
+    told = words.transferred(replace(result("a", b"xy"), resumed_bytes=1))
+    assert told.startswith("a: 2 B in 500.0 ms (32 bit/s, 1 B of it were there already), SHA-256")
 
 
 def test_a_file_that_was_not_verified_is_never_said_to_be():
@@ -146,7 +153,7 @@ def test_a_bar_tells_speed_time_left_loss_and_retransmissions(screen: Terminal):
     assert "loss 1.3 %, 45 retransmitted" in screen.getvalue()
 
 
-@pytest.mark.parametrize("columns", [40, 80, 119, 120, 160])
+@pytest.mark.parametrize("columns", [40, 80, 99, 100, 120, 160])
 @pytest.mark.parametrize(
     "drawn",
     [
@@ -169,7 +176,7 @@ def test_a_bar_is_one_line_however_narrow_the_terminal(
     assert CURSOR_UP not in shown  # what redraws a second line
     lines = [CONTROLS.sub("", line) for line in re.split("[\r\n]+", shown)]
     assert max(cell_len(line) for line in lines) <= columns
-    assert ("loss 1.3 %" in shown) == (columns >= 120)
+    assert ("loss 1.3 %" in shown) == (columns >= 100)
 
 
 @pytest.mark.parametrize("is_piped", [False, True])

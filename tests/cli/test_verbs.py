@@ -145,14 +145,15 @@ def test_ping_tells_times_and_loss(shell: Shell, server: MemoryServer):
     server.pings_answered = 3
     assert shell("ping", "mayhem://h") == 0
     assert shell.out == (
-        "h:5000: 4 sent, 3 received, loss 25.0 %, round trip 1.25 / 1.25 / 1.25 ms (least / average / most)\n"
+        "h:5000: 4 asked, 3 answered, 25.0 % of the datagrams lost on the way, "
+        "round trip 1.25 / 1.25 / 1.25 ms (least / average / most)\n"
     )
 
 
 def test_ping_without_any_answer_is_exit_3(shell: Shell, server: MemoryServer):
     server.pings_answered = 0
     assert shell("ping", "-c", "2", "mayhem://h") == 3
-    assert shell.out == "h:5000: 2 sent, 0 received, loss 100.0 %\n"
+    assert shell.out == "h:5000: 2 asked, 0 answered, 100.0 % of the datagrams lost on the way\n"
 
 
 # --- serve, proxy -------------------------------------------------------------------------------------------

@@ -32,6 +32,12 @@ def new_bytes(result, *, way):
     return CHUNK * result[way]
 
 
+def assert_only_what_crossed_counts(result):
+    assert 8 * MB - SENT_TWICE_MAX < result["resumed_bytes"] < 20 * MB
+    crossed = result["bytes"] - result["resumed_bytes"]
+    assert result["goodput_bps"] == pytest.approx(8 * crossed / result["seconds"])
+
+
 def test_an_upload_whose_client_was_killed_goes_on_where_it_stopped(town, daemon):
     file = town.file("film", 20 * MB)
     _, url = town.proxy(daemon, SLOW)
@@ -40,6 +46,7 @@ def test_an_upload_whose_client_was_killed_goes_on_where_it_stopped(town, daemon
     (result,) = town.mayhem("put", "--json", "--chunk-size", CHUNK, file, url).well().results
     assert digest_of(daemon.root / "film") == result["sha256"] == digest_of(file)
     assert new_bytes(result, way="datagrams_sent") < 12 * MB + SENT_TWICE_MAX
+    assert_only_what_crossed_counts(result)
     assert daemon.staged() == []
 
 
@@ -52,6 +59,7 @@ def test_a_download_whose_client_was_killed_goes_on_where_it_stopped(town, daemo
     (result,) = town.mayhem("get", "--json", "--chunk-size", CHUNK, url + "film", "back").well().results
     assert (town.here / "back").read_bytes() == file.read_bytes()
     assert new_bytes(result, way="datagrams_received") < 12 * MB + SENT_TWICE_MAX
+    assert_only_what_crossed_counts(result)
     assert sorted(each.name for each in town.here.iterdir()) == ["back", "film"], "nothing is left beside it"
 
 
@@ -69,6 +77,7 @@ def test_a_daemon_that_is_killed_and_comes_back_is_found_again_by_the_same_comma
     (result,) = client.end().well().results
     assert result["verified"]
     assert result["sha256"] == digest_of(file)
+    assert "resumed_bytes" not in result, "this command moved all of it"
     if verb != "echo":
         assert result["retransmitted"] * CHUNK < SENT_TWICE_MAX
         assert digest_of(daemon.root / "film") == digest_of(file)

@@ -23,8 +23,10 @@ BARS_MAX: Final = 8
 """Files with a bar of their own at once; more would not fit on a screen."""
 NAME_WIDTH: Final = 32
 NAME_WIDTH_NARROW: Final = 18
+TROUBLES_COLUMNS: Final = 100
+"""A narrower terminal shows nothing of loss and retransmissions."""
 WIDE_COLUMNS: Final = 120
-"""A narrower terminal hears nothing of loss and retransmissions, and less of a long name."""
+"""A narrower one shows less of a long name."""
 
 
 class BarOutput(Output):
@@ -119,7 +121,7 @@ def _started_bars(stream: TextIO) -> "Bars":
         DownloadColumn(binary_units=True, table_column=one_line()),
         TextColumn("{task.fields[told]}", markup=False, table_column=one_line()),
     ]
-    if console.width >= WIDE_COLUMNS:
+    if console.width >= TROUBLES_COLUMNS:
         text = "{task.fields[troubles]}"
         columns.append(TextColumn(text, markup=False, style="dim", table_column=one_line()))
     bars = Bars(

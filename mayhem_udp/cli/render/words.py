@@ -35,11 +35,12 @@ def transferred(result: TransferResult) -> str:
     landed = f" -> {escape(str(result.path))}" if result.path is not None else ""
     took = format_duration(result.seconds * SECOND)
     verdict = "SHA-256 verified" if result.verified else "SHA-256 NOT verified"
+    there = f", {format_bytes(result.resumed_bytes)} of it were there already" if result.resumed_bytes else ""
     return (
         f"{escape(result.name)}{landed}: {format_bytes(result.bytes)} in {took} "
-        f"({format_rate(result.goodput_bps)}), {verdict}, {result.datagrams_sent} datagrams sent, "
-        f"{result.datagrams_received} received, {result.retransmitted} retransmitted, "
-        f"{result.corrupt_dropped} corrupt"
+        f"({format_rate(result.goodput_bps)}{there}), {verdict}, {result.datagrams_sent} datagrams sent "
+        f"({result.retransmitted} retransmitted), {result.datagrams_received} received "
+        f"({result.corrupt_dropped} corrupt)"
     )
 
 
@@ -98,7 +99,10 @@ def entry_lines(entry: Entry) -> str:
 
 def ping(result: PingResult, place: str) -> str:
     """One line about round trips."""
-    counts = f"{result.sent} sent, {result.received} received, loss {share(result.loss)}"
+    counts = (
+        f"{result.sent} asked, {result.received} answered, "
+        f"{share(result.loss)} of the datagrams lost on the way"
+    )
     if result.rtt_min_ms is None or result.rtt_avg_ms is None or result.rtt_max_ms is None:
         return f"{place}: {counts}"
     times = f"{result.rtt_min_ms:.2f} / {result.rtt_avg_ms:.2f} / {result.rtt_max_ms:.2f} ms"

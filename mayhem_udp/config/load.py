@@ -115,6 +115,14 @@ class _Draft:
 
 def load(sources: Sources) -> Loaded:
     """The settings in force. Raises `ConfigProblems` with all that is wrong."""
+    loaded, problems = survey(sources)
+    if problems:
+        raise ConfigProblems(problems)
+    return loaded
+
+
+def survey(sources: Sources) -> tuple[Loaded, list[Problem]]:
+    """All that is wrong, and the settings as far as they were understood; defaults stand for the others."""
     draft = _Draft()
     for given in _from_file(DEFAULT_FILE, Layer.DEFAULT, draft.problems):
         draft.take(given)
@@ -123,7 +131,8 @@ def load(sources: Sources) -> Loaded:
             draft.take(given)
     for given in (*_from_environment(sources.environ, draft.problems), *sources.options):
         draft.take(given)
-    return Loaded(_finished(draft), draft.origins, sources)
+    problems = [*draft.problems, *_contradictions(draft)]
+    return Loaded(_assembled(draft.values), draft.origins, sources), problems
 
 
 def find_file(*, given: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -190,10 +199,8 @@ def _value(settings: Settings, setting: Setting) -> object:
 
 
 def _finished(draft: _Draft) -> Settings:
-    if not draft.problems:
-        draft.problems += _contradictions(draft)
-    if draft.problems:
-        raise ConfigProblems(draft.problems)
+    if problems := [*draft.problems, *_contradictions(draft)]:
+        raise ConfigProblems(problems)
     return _assembled(draft.values)
 
 
@@ -309,8 +316,14 @@ _NOT_ABOVE: Final = (
 
 
 def _contradictions(draft: _Draft) -> Iterator[Problem]:
-    """Values that are right alone and wrong together, at the place of the one that was given later."""
+    """Values that are right alone and wrong together, at the place of the one that was given later.
+
+    Where something else is wrong, a default may stand for what was meant: it contradicts nobody then.
+    """
     for low, high in _NOT_ABOVE:
+        layers = (draft.origins[low].layer, draft.origins[high].layer)
+        if draft.problems and Layer.DEFAULT in layers:
+            continue
         first, second = draft.values[low], draft.values[high]
         assert isinstance(first, int)
         assert isinstance(second, int)

@@ -250,6 +250,24 @@ def test_config_check_tells_every_problem(shell: Shell, tmp_path: Path):
     )
 
 
+def test_config_check_tells_what_is_wrong_together_and_of_mayhem_beside_the_rest(
+    shell: Shell, tmp_path: Path
+):
+    (tmp_path / "my.toml").write_text(
+        "[transport]\nchunk_sise = 1\nkeep_alive = 9\nidle_timeout = 5\n"
+        "[limits]\nmemory_per_connection_max = '1T'\nmemory_max = 'much'\n"
+        "[mayhem]\nspec = 'dorp=0.1'\n"
+    )
+    assert shell("config", "check", "my.toml") == 2
+    places = [line.split(": ")[1:3] for line in shell.err.splitlines()]
+    assert places == [
+        ["my.toml:2", "transport.chunk_sise"],
+        ["my.toml:7", "limits.memory_max"],
+        ["my.toml:3", "transport.keep_alive"],
+        ["my.toml:9", "mayhem.spec"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

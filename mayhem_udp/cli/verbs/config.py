@@ -6,8 +6,8 @@ import click
 
 from mayhem_udp.cli.options import examples, general_options, invocation, json_option, local_path
 from mayhem_udp.cli.surroundings import Surroundings
-from mayhem_udp.config import ConfigProblems, Loaded, Problem, Sources, find_file, load
-from mayhem_udp.config.load import DEFAULT_FILE
+from mayhem_udp.config import ConfigProblems, Loaded, Problem, Sources, find_file
+from mayhem_udp.config.load import DEFAULT_FILE, survey
 from mayhem_udp.config.schema import SETTINGS
 from mayhem_udp.errors import MayhemError, UsageError
 from mayhem_udp.escape import escape
@@ -60,8 +60,8 @@ def check(ctx: click.Context, file: str | None) -> int:
         raise UsageError(
             "there is no configuration file", remedy="name one; `mayhem config default` makes one"
         )
-    loaded = load(Sources(path))
-    if problems := list(_mayhem_problems(loaded)):
+    loaded, problems = survey(Sources(path))
+    if problems := [*problems, *_mayhem_problems(loaded)]:
         raise ConfigProblems(problems)
     around.stdout.write(f"{escape(str(path))}: all is well\n")
     return 0

@@ -5,10 +5,11 @@ Never answers anything itself.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mayhem_udp.config.schema import AccessSettings
 from mayhem_udp.errors import Code, PeerError, RefusedError
+from mayhem_udp.limits import OPEN_REQUESTS_MAX
 from mayhem_udp.session.asking import ListAnswer, PingAnswer, RemoveAnswer, StatAnswer
 from mayhem_udp.session.echo import EchoServer
 from mayhem_udp.session.exchange import Exchange, Workers
@@ -33,6 +34,10 @@ from mayhem_udp.wire.messages import (
     Stat,
 )
 
+UNDONE_MIN: Final = 64
+UNDONE_MAX: Final = OPEN_REQUESTS_MAX + 256
+"""Requests of one connection that are open, or over with a job of theirs still to be done."""
+
 
 class House(NamedTuple):
     """What all connections of a server share, as it is at the moment."""
@@ -53,11 +58,34 @@ class Answering:
         self._connection = connection
         self._workers = workers
         self._house = house
+        self._undone: list[Exchange] = []
+        self._sort_out_at = UNDONE_MIN
 
     def __call__(self, request: int, message: Message) -> Exchange:
         """The exchange for a request; raises `RefusedError` for what is not allowed here."""
+        if isinstance(message, PingRequest):
+            return PingAnswer(self._connection, self._workers, request)
+        self._check_undone()
+        exchange = self._answer(request, message)
+        self._undone.append(exchange)
+        return exchange
+
+    def _check_undone(self) -> None:
+        """Who gives requests up faster than the disks follow does not fill the queue that all share."""
+        if len(self._undone) < self._sort_out_at:
+            return
+        self._undone = [each for each in self._undone if each.jobs or not each.is_over]
+        self._sort_out_at = max(UNDONE_MIN, min(2 * len(self._undone), UNDONE_MAX))
+        if len(self._undone) >= UNDONE_MAX:
+            raise RefusedError(
+                "the work of too many requests that were given up is not done yet",
+                code=Code.BUSY,
+                remedy="try again in a while",
+            )
+
+    def _answer(self, request: int, message: Message) -> Exchange:
         house = self._house()
-        if self._connection.memory.is_used_up and not isinstance(message, PingRequest):
+        if self._connection.memory.is_used_up:
             raise RefusedError(
                 "the server has no memory to spare for another request",
                 code=Code.OUT_OF_MEMORY_BUDGET,
@@ -91,8 +119,6 @@ class Answering:
             case Remove():
                 _check(house.access.remove, "removing", "access.remove")
                 return RemoveAnswer(connection, workers, request, store=store, ask=message)
-            case PingRequest():
-                return PingAnswer(connection, workers, request)
             case _:
                 raise PeerError("a request begins with what is asked for", code=Code.STATE_ILLEGAL)
 

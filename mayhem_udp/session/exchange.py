@@ -47,6 +47,8 @@ class Exchange:
         self.is_over = False
         self.error: MayhemError | None = None
         self._held_bytes = 0
+        self.jobs = 0
+        """Jobs of its that are not done; they may well outlive it."""
         self.wants_pump = False
         """Whether `pump` has something to do without waiting for an event."""
         self.breach: PeerError | None = None
@@ -107,6 +109,7 @@ class Exchange:
         memory = self.connection.memory
 
         def back(result: Any, error: BaseException | None) -> None:
+            self.jobs -= 1
             memory.give(holds_bytes)
             if self.is_over:
                 if error is None and unwanted is not None:
@@ -122,6 +125,7 @@ class Exchange:
                 self.fail(failure)
 
         self.workers.submit(self if lane is None else lane, job, back)
+        self.jobs += 1
         memory.take(holds_bytes)
 
     def finish(self) -> None:

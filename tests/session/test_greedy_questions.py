@@ -4,14 +4,16 @@ from hashlib import sha256
 
 import pytest
 from virtual_process import LateWorkers
-from virtual_sessions import MS, SessionPair
+from virtual_sessions import MS, SECOND, SessionPair
 
 from mayhem_udp.endpoint.workers import InlineWorkers
 from mayhem_udp.errors import Code, MayhemError
+from mayhem_udp.session.answering import UNDONE_MAX
 from mayhem_udp.session.asking import LANES
 from mayhem_udp.store.digests import ROUND_BYTES
 from mayhem_udp.store.listing import LOOKS_MAX
-from mayhem_udp.wire.messages import List, Remove, Stat
+from mayhem_udp.store.source import NO_FINGERPRINT
+from mayhem_udp.wire.messages import Get, List, Remove, Stat
 
 PARTS = 20
 """Of a pattern, each of which is one look at every name."""
@@ -84,3 +86,24 @@ def test_a_question_that_is_much_work_stops_when_nobody_waits_for_it(tmp_path, q
     pair.run(seconds=2)
     assert jobs <= 4
     assert pair.server.store.quota.open_files == 0
+
+
+@pytest.mark.parametrize("question", [Stat(0, b"a"), Get(NO_FINGERPRINT, (), b"a")], ids=["stat", "get"])
+def test_requests_that_are_given_up_at_once_do_not_fill_the_queue_of_all(tmp_path, question):
+    workers = LateWorkers(lambda: pair.now_ns, lambda: 10 * SECOND)
+    pair = SessionPair(tmp_path, server_options={"workers": workers})
+    bare = pair.use_bare_client()
+    requests = []
+    for _ in range(30):
+        requests += [bare.open_request(question) for _ in range(64)]
+        pair.run(seconds=0.1)
+        for request in requests[-64:]:
+            bare.diary.connection.reset_request(request, Code.CANCELLED, "")
+        pair.run(seconds=0.1)
+    assert workers.unfinished == UNDONE_MAX
+    assert {bare.heard_code(each) for each in requests[UNDONE_MAX:]} == {Code.BUSY}
+    pair.run(seconds=11)
+    assert workers.unfinished == 0
+    request = bare.open_request(question)
+    pair.run(seconds=11)
+    assert bare.heard_code(request) == Code.NOT_FOUND, "there is room again"

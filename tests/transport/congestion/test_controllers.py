@@ -201,3 +201,12 @@ def test_slow_start_goes_on_when_it_was_no_queue():
     grown = rounds(hystart, RTT_NS, RTT_NS, delivered=10**6)
     assert grown[-1] == 1.0
     assert not hystart.is_over
+
+
+@pytest.mark.parametrize(("rtt_ms", "growth"), [(20, 1), (100, 1), (250, 2.5), (600, 4), (5_000, 4)])
+def test_bbr_starts_with_more_in_flight_on_a_long_path_at_the_same_pace(rtt_ms, growth):
+    bbr = controller("bbr")
+    before, pace = bbr.window_bytes, bbr.pacing_rate_bps
+    bbr.on_ack(sample(rtt_ms * MS, acked=0, rtt_ns=rtt_ms * MS, in_flight=before))
+    assert bbr.window_bytes == growth * before
+    assert bbr.pacing_rate_bps == pace

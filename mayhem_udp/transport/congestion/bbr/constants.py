@@ -48,6 +48,9 @@ INITIAL_BURST_DATAGRAMS: Final = 10
 """What may leave at once in the beginning (RFC 9002 section 7.7)."""
 INITIAL_RTT_NS: Final = 100 * MS
 """Assumed for pacing before there is a sample."""
+INITIAL_GROWTH_MAX: Final = 4
+"""Ours: as large as that at `INITIAL_RTT_NS`, and larger in proportion where the first round trip is longer, up to
+so many times: the same pace, since it is the pace and not the volume that a short queue feels."""
 WINDOW_MIN_DATAGRAMS: Final = 4
 """Draft 2.8, BBR.MinPipeCwnd."""
 WINDOW_MIN_QUANTA: Final = 4

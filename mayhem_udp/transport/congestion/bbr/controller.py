@@ -7,6 +7,7 @@ phase is over is its own.
 from mayhem_udp.transport.congestion.base import AckSample, Rates
 from mayhem_udp.transport.congestion.bbr.constants import (
     INITIAL_BURST_DATAGRAMS,
+    INITIAL_GROWTH_MAX,
     INITIAL_RTT_NS,
     INITIAL_WINDOW_DATAGRAMS,
     PACING_MARGIN,
@@ -76,6 +77,8 @@ class Bbr:
     def on_ack(self, sample: AckSample) -> None:
         """Learn, change the phase where it is over, and set rate, burst and window."""
         model = self._model
+        if sample.rtt_ns is not None and not model.queue.rtt_min_ns:
+            self._on_first_rtt(sample.rtt_ns)
         model.window_bytes = self._window
         model.on_ack(sample)
         if model.full_reached and self._phase.may_look and model.needs_look:
@@ -86,6 +89,12 @@ class Bbr:
         if model.bandwidth.rate:
             self._set_pacing()
             self._set_window(sample)
+
+    def _on_first_rtt(self, rtt_ns: int) -> None:
+        """A long path starts with more in flight, at the same pace."""
+        growth = min(max(rtt_ns / INITIAL_RTT_NS, 1.0), INITIAL_GROWTH_MAX)
+        self._initial_bytes = int(growth * self._initial_bytes)
+        self._window = max(self._window, float(self._initial_bytes))
 
     def _enter(self, state: State) -> None:
         self._phase = PHASES[state](self._model)

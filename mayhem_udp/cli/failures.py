@@ -10,12 +10,14 @@ import os
 import re
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import click
 
 from mayhem_udp.config import ConfigProblems
-from mayhem_udp.errors import Code, MayhemError
+from mayhem_udp.errors import Code, MayhemError, TransferError, UnreachableError
 from mayhem_udp.escape import escape
 
 DONE: Final = 0
@@ -51,15 +53,17 @@ _OS_SENTENCES: Final = {
     errno.ENETDOWN: ("the network is down", "check the connection of this machine"),
     errno.ECONNREFUSED: ("nobody listens there", "is the server running? start one with `mayhem serve`"),
 }
+_NEVER_BEGUN: Final = {Code.UNREACHABLE, Code.HANDSHAKE_TIMEOUT, Code.NAME_UNRESOLVED}
 _UNREACHABLE_ERRNOS: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNREFUSED}
 
 
 class Stopped(BaseException):
     """A signal that asks the command to end; like `KeyboardInterrupt`, it passes every `except Exception`."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, remedy: str = RESUMABLE) -> None:
         super().__init__(number)
         self.number = number
+        self.remedy = remedy
 
 
 class Failure(NamedTuple):
@@ -91,10 +95,11 @@ def failure_of(error: BaseException, *, about: str = "") -> Failure:
         case click.ClickException():
             return Failure((_of_click(error),), USAGE)
         case click.Abort() | KeyboardInterrupt():
-            return Failure((sentence("interrupted", RESUMABLE),), FAILED)
+            remedy = str(error.__cause__ or error) or RESUMABLE  # click raises its own from Python's
+            return Failure((sentence("interrupted", remedy),), FAILED)
         case Stopped():
             name = signal.Signals(error.number).name
-            return Failure((sentence(f"stopped by {name}", RESUMABLE),), FAILED)
+            return Failure((sentence(f"stopped by {name}", error.remedy),), FAILED)
         case BrokenPipeError():
             return Failure((), FAILED)  # whoever read our output has seen enough
         case OSError():
@@ -111,6 +116,23 @@ def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
     if error.code != Code.IS_DIRECTORY:
         return error
     return type(error)(f"{name} is a folder", code=error.code, remedy=remedy)
+
+
+@contextmanager
+def beginning_anew(what: str) -> Iterator[None]:
+    """Around a transfer of a stream, which the same command cannot go on with: says so if it is cut."""
+    remedy = f"{what} cannot be resumed, begin anew"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(remedy) from None
+    except Stopped as stopped:
+        raise Stopped(stopped.number, remedy) from None
+    except (UnreachableError, TransferError) as error:
+        if error.code in _NEVER_BEGUN:
+            raise
+        both = f"{error.remedy}; {remedy}" if error.remedy else remedy
+        raise type(error)(error.message, code=error.code, remedy=both) from None
 
 
 def _of_click(error: click.ClickException) -> str:

@@ -49,6 +49,10 @@ class _LateGroup(click.Group):
         command: click.Command = import_module(f"mayhem_udp.cli.verbs.{cmd_name}").command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`mayhem help VERB` is another way to say `mayhem VERB --help`."""
+        return super().parse_args(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

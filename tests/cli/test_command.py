@@ -95,6 +95,13 @@ def test_without_a_verb_the_help_is_shown():
     assert done.stderr.startswith("Usage: mayhem [OPTIONS] COMMAND")
 
 
+def test_help_is_a_verb_too():
+    assert run("help").stdout == run("--help").stdout
+    assert run("help", "put").stdout == run("put", "--help").stdout
+    assert run("help", "config", "show").stdout.startswith("Usage: mayhem config show")
+    assert "no such command 'pt'" in run("help", "pt").stderr
+
+
 # --- Usage ------------------------------------------------------------------------------------------
 
 

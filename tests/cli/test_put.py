@@ -2,11 +2,16 @@
 
 import json
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
+from mayhem_udp.cli.failures import Stopped
+from mayhem_udp.errors import Code, RefusedError, TransferError, UnreachableError
+from mayhem_udp.results import Progress
 from mayhem_udp.units import SECOND
 
 
@@ -118,7 +123,39 @@ def test_standard_input_goes_under_the_name_of_the_url(shell: Shell):
     shell.stdin = byte_stream(b"\x00\xffpiped")
     assert shell("put", "-", "mayhem://h/a.bin") == 0
     assert shell.server.files == {"a.bin": b"\x00\xffpiped"}
-    assert "standard input cannot be resumed" in shell.err
+    assert shell.err == ""
+
+
+def cut_by(error: BaseException) -> Iterator[Progress]:
+    raise error
+    yield
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 1, "interrupted; next: {} cannot be resumed, begin anew"),
+        (Stopped(signal.SIGTERM), 1, "stopped by SIGTERM; next: {} cannot be resumed, begin anew"),
+        (
+            UnreachableError("it is lost", code=Code.CONNECTION_LOST, remedy="look"),
+            3,
+            "it is lost; next: look; {} cannot be resumed, begin anew",
+        ),
+        (TransferError("it broke"), 1, "it broke; next: {} cannot be resumed, begin anew"),
+        (UnreachableError("nobody is there", remedy="look"), 3, "nobody is there; next: look"),
+        (RefusedError("no", remedy="ask"), 5, "no; next: ask"),
+    ],
+)
+def test_a_stream_that_was_cut_is_not_said_to_go_on(shell: Shell, error: BaseException, code: int, line: str):
+    shell.server.files["a.bin"] = b"x"
+    shell.stdin = byte_stream(b"piped")
+    for what, arguments in {
+        "standard input": ("put", "-", "mayhem://h/a.bin"),
+        "standard output": ("get", "mayhem://h/a.bin", "-"),
+    }.items():
+        shell.server.steps = cut_by(error)
+        assert shell(*arguments) == code
+        assert shell.err == f"mayhem: {line.format(what)}\n"
 
 
 def test_standard_input_is_never_one_of_several(shell: Shell):

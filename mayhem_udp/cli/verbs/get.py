@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mayhem_udp.cli import naming
-from mayhem_udp.cli.failures import with_remedy
+from mayhem_udp.cli.failures import beginning_anew, with_remedy
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
@@ -67,15 +67,17 @@ def _with_remedy(outcome: Outcome) -> Outcome:
 def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
     if len(sources) > 1 or sources[0].is_folder:
         raise UsageError("only one file can go to standard output", remedy="name one file")
-    with call.output(stdout_is_data=True) as output:
-        output.note("standard output cannot be resumed if it is cut")
-        with call.connect(sources[0], output) as remote:
-            stream = call.surroundings.stdout.buffer
-            try:
-                output.transferred(remote.get(sources[0].name, stream))
-            except RefusedError as error:
-                raise with_remedy(error, name=sources[0].name, remedy="name one file") from None
-            stream.flush()
+    with (
+        call.output(stdout_is_data=True) as output,
+        beginning_anew("standard output"),
+        call.connect(sources[0], output) as remote,
+    ):
+        stream = call.surroundings.stdout.buffer
+        try:
+            output.transferred(remote.get(sources[0].name, stream))
+        except RefusedError as error:
+            raise with_remedy(error, name=sources[0].name, remedy="name one file") from None
+        stream.flush()
     return output.exit_code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mayhem_udp.cli.failures import with_remedy
+from mayhem_udp.cli.failures import beginning_anew, with_remedy
 from mayhem_udp.cli.naming import (
     STANDARD_STREAM,
     Crowd,
@@ -80,8 +80,7 @@ def _put_stream(call: Invocation, sources: list[str], target: Url, output: Outpu
             "standard input cannot be one of several", remedy="send it with a command of its own"
         )
     name = stream_name(target)
-    output.note("standard input cannot be resumed if it is cut")
-    with call.connect(target, output) as remote:
+    with beginning_anew("standard input"), call.connect(target, output) as remote:
         output.transferred(remote.put(call.surroundings.stdin.buffer, name))
     return output.exit_code
 

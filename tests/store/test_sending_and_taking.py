@@ -15,8 +15,7 @@ from simulated_disk import SimulatedDisk
 
 from mayhem_udp.errors import Code, IntegrityError, LocalFileError, MayhemError, RefusedError, TransferError
 from mayhem_udp.limits import SMALL_FILE_MAX_BYTES
-from mayhem_udp.store import digests
-from mayhem_udp.store.digests import DigestCache
+from mayhem_udp.store.digests import REMEMBERED_MAX, DigestCache
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.outflow import Outflow
 from mayhem_udp.store.source import (
@@ -266,13 +265,13 @@ def test_the_memory_of_digests_is_bounded(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     kept = os.stat(tmp_path / "a")
     disk = SimulatedDisk()
-    statuses = [disk._status(disk._new(kind)) for kind in [disk.nodes[1].kind] * digests.REMEMBERED_MAX]
+    statuses = [disk._status(disk._new(kind)) for kind in [disk.nodes[1].kind] * REMEMBERED_MAX]
     cache.put(kept, b"kept")
     for number, status in enumerate(statuses):
         cache.put(status, b"x")
         if number % 1_000 == 0:
             assert cache.get(kept) == b"kept", "what is asked for is not forgotten"
-    assert len(cache._digests) == digests.REMEMBERED_MAX
+    assert len(cache._digests) == REMEMBERED_MAX
     assert cache.get(statuses[0]) is None
 
 

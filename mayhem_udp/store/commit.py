@@ -79,11 +79,14 @@ class Committer:
             self._rename(opened, name, finished)
 
     def _rename(self, opened: OpenFolders, name: Name, finished: Finished) -> None:
-        folder = opened.get_or_make(name.folder)
+        reservation = finished.reservation
         was: int | None = None
         with self._quota.changing:  # what is counted as replaced must be what is replaced
+            folder = opened.get_or_make(
+                name.folder, on_made=lambda parts: reservation.make_folder("/".join(parts))
+            )
             with suppress(FileNotFoundError):
                 was = self._disk.status_of(folder, name.last).st_size
             self._disk.rename(finished.shelf, finished.file_name, folder, name.last)
-            finished.reservation.become(str(name), was=was, size=finished.size)
+            reservation.become(str(name), was=was, size=finished.size)
         opened.note_changed(name.folder)

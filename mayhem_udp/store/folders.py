@@ -7,6 +7,7 @@ never longer: a folder that was moved away is not written to under its old name.
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -61,8 +62,8 @@ class Folders:
                 self.disk.close(above)
         return folder
 
-    def open_or_make(self, parent: int, name: bytes) -> int:
-        """A folder in a folder, made if need be."""
+    def open_or_make(self, parent: int, name: bytes, *, on_made: Callable[[], None] = lambda: None) -> int:
+        """A folder in a folder, made if need be; then `on_made` is told."""
         try:
             return self.disk.open_folder(parent, name)
         except FileNotFoundError:
@@ -72,6 +73,7 @@ class Folders:
                 self.disk.make_folder(parent, name)
             except FileExistsError:
                 return self.disk.open_folder(parent, name)
+            on_made()
             made = self.disk.open_folder(parent, name)
             try:
                 self._durable.discard(self._key(made))
@@ -114,12 +116,12 @@ class OpenFolders:
             self._opened[parts] = known
         return known
 
-    def get_or_make(self, parts: Parts) -> int:
-        """The folder, made if need be with those above it."""
+    def get_or_make(self, parts: Parts, *, on_made: Callable[[Parts], None] = lambda _parts: None) -> int:
+        """The folder, made if need be with those above it; `on_made` is told of each."""
         known = self._opened.get(parts)
         if known is None:
-            above = self.get_or_make(parts[:-1])
-            known = self._folders.open_or_make(above, parts[-1].encode())
+            above = self.get_or_make(parts[:-1], on_made=on_made)
+            known = self._folders.open_or_make(above, parts[-1].encode(), on_made=lambda: on_made(parts))
             self._opened[parts] = known
         return known
 
@@ -131,6 +133,11 @@ class OpenFolders:
             except FileNotFoundError:
                 return self._opened[parts[: depth - 1]]
         return self._opened[parts]
+
+    def count_missing(self, parts: Parts) -> int:
+        """How many folders are to be made on the way to `parts`; raises like `get_existing`."""
+        self.get_existing(parts)
+        return sum(parts[:depth] not in self._opened for depth in range(1, len(parts) + 1))
 
     def note_changed(self, parts: Parts) -> None:
         """Names in this folder were changed: `sync` is to bring that to the device."""

@@ -54,26 +54,28 @@ class Intake:
         header = Header(str(name), size or 0, fingerprint, mtime_ns, mode)
         is_known = size is not None and size >= self._policy.resume_min_bytes
         try:
-            is_new = self._look_at_landing(name)
+            new_files = self._look_at_landing(name)
             if is_known and fingerprint != NO_FINGERPRINT:
                 claim = self.shelf.claim(str(name), size=header.size, fingerprint=fingerprint)
             else:
                 claim = self.shelf.claim_new()
         except OSError as error:
             raise failure(error, name) from error
-        return self._staging(claim, header, size, partial(self._put_in_place, name), is_new=is_new)
+        return self._staging(claim, header, size, partial(self._put_in_place, name), new_files=new_files)
 
     def find_partial(self, name: Name) -> Staging | None:
         """The staging of an interrupted transfer of any version of a file; to be recovered first."""
         try:
-            is_new = self._look_at_landing(name)
+            new_files = self._look_at_landing(name)
             claim = self.shelf.claim_partial(str(name))
         except OSError as error:
             raise failure(error, name) from error
         if claim is None or claim.header is None:
             return None
         header = claim.header
-        return self._staging(claim, header, header.size, partial(self._put_in_place, name), is_new=is_new)
+        return self._staging(
+            claim, header, header.size, partial(self._put_in_place, name), new_files=new_files
+        )
 
     def scratch(self, *, size: int | None) -> Staging:
         """A staging that never gets a name, and is gone with its last descriptor, come what may."""
@@ -89,7 +91,7 @@ class Intake:
                 raise
         except OSError as error:
             raise failure(error, header.name) from error
-        return self._staging(claim, header, size, None, is_new=False)
+        return self._staging(claim, header, size, None, new_files=0)
 
     def write_small(self, files: Sequence[SmallFile]) -> list[Code]:
         """Store files that are whole in memory; those with OK are on the device when this returns."""
@@ -108,8 +110,8 @@ class Intake:
         if size is not None:
             self._quota.check_size(size)
 
-    def _look_at_landing(self, name: Name) -> bool:
-        """Whether the name is new; raises `OSError` where a file could not land under it."""
+    def _look_at_landing(self, name: Name) -> int:
+        """How many files and folders it would add; raises `OSError` where a file could not land there."""
         with self._committer.folders.open() as opened:
             lowest = opened.get_existing(name.folder)
             if self._disk.status(lowest).st_dev != self._disk.status(self.shelf.folder).st_dev:
@@ -117,10 +119,10 @@ class Intake:
             try:
                 found = self._disk.status_of(opened.get(name.folder), name.last)
             except FileNotFoundError:
-                return True
+                return 1 + opened.count_missing(name.folder)
             if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            return False
+            return 0
 
     def _staging(
         self,
@@ -129,15 +131,14 @@ class Intake:
         size: int | None,
         put_in_place: Callable[[Staging, bytes], OSError | None] | None,
         *,
-        is_new: bool,
+        new_files: int,
     ) -> Staging:
         """The staging of a claim, with everything reserved; where that fails, all is as before."""
         reservation: Reservation | None = None
         try:
             reservation = Reservation(self._quota, staging=claim.part.decode(), found_bytes=claim.found_bytes)
             reservation.cover(size or 0)
-            if is_new:
-                reservation.cover_file()
+            reservation.cover_files(new_files)
         except BaseException:
             is_kept = claim.header is not None
             if reservation is not None:

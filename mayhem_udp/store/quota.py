@@ -1,4 +1,4 @@
-"""What the store may hold: bytes, files, open files, and the space that others need.
+"""What the store may hold: bytes, files with their folders, open files, and the space that others need.
 
 Owns the limits and the counts. A transfer reserves what it has announced before its first byte, so that
 many at once cannot exceed together what each alone would not. What is there and what is reserved are
@@ -29,6 +29,7 @@ class StoreLimits:
     file_size_max_bytes: int = 0
     stored_max_bytes: int = 0
     files_max: int = 0
+    """Files and folders: an empty folder takes an inode too, and nobody can remove it from afar."""
     open_files_max: int = 0
     free_space_min_bytes: int = 0
     """Left to others on the file system."""
@@ -113,23 +114,24 @@ class Quota:
                 remedy="make room, then try again",
             )
 
-    def cover_file(self, reservation: "Reservation") -> None:
-        """Reserve the place of one more file."""
+    def cover_files(self, reservation: "Reservation", total: int) -> None:
+        """Raise a reservation to as many files and folders, if the limit has them."""
         with self._lock:
+            count = total - reservation.files
             limit = self.limits.files_max
-            if limit and self.files >= limit:
+            if limit and self.files + count > limit:
                 raise RefusedError(
-                    f"the store may hold at most {limit} files",
+                    f"the store may hold at most {limit} files and folders",
                     code=Code.TOO_MANY_FILES,
                     remedy="remove some, or raise limits.files_max",
                 )
-            self._reserved_files += 1
-            reservation.files += 1
+            self._reserved_files += count
+            reservation.files = total
 
     # --- What is there -------------------------------------------------------------------------------
 
     def count_change(self, name: str, *, was: int | None, size: int | None) -> None:
-        """A file has changed, with `changing` held: from so many bytes to so many; None: no file."""
+        """A file or folder has changed, with `changing` held: from so many bytes to so many; None: none."""
         with self._lock:
             self._count(name, was_bytes=was or 0, was_files=was is not None)
             self._there_bytes += (size or 0) - (was or 0)
@@ -170,6 +172,14 @@ class Quota:
         with self._lock:
             self._give_back(reservation)
         self.count_change(name, was=was, size=size)
+
+    def make_folder(self, reservation: "Reservation", name: str) -> None:
+        """A folder was made, with `changing` held; it is there from now on, and reserved no more."""
+        with self._lock:
+            if reservation.files:
+                reservation.files -= 1
+                self._reserved_files -= 1
+        self.count_change(name, was=None, size=0)
 
     def _give_back(self, reservation: "Reservation") -> None:
         self._reserved_bytes -= reservation.bytes
@@ -221,7 +231,7 @@ class Quota:
 
 
 class Reservation:
-    """What one transfer has reserved: bytes, a descriptor, and the place of a file that is new.
+    """What one transfer has reserved: bytes, a descriptor, and the places of a file that is new, and its folders.
 
     `staging` is the name of the file that is counted as this, `found_bytes` what it had before.
     """
@@ -260,10 +270,14 @@ class Reservation:
             except MayhemError:
                 self.cover(total)
 
-    def cover_file(self) -> None:
-        """Have the place of one file reserved."""
-        if not self.files:
-            self._quota.cover_file(self)
+    def cover_files(self, total: int) -> None:
+        """Have the places of `total` new files and folders reserved at least."""
+        if total > self.files:
+            self._quota.cover_files(self, total)
+
+    def make_folder(self, name: str) -> None:
+        """Trade a part of the reservation for a folder that was made."""
+        self._quota.make_folder(self, name)
 
     def become(self, name: str, *, was: int | None, size: int) -> None:
         """Trade the reservation for a file that has its name now, where one of `was` bytes was before."""

@@ -139,17 +139,17 @@ class SmallBatch:
             written.reservation.end()
 
     def _rename(self, opened: OpenFolders, written: _Written) -> None:
-        if self._quota.limits.files_max and not self._exists(opened, written.name):
-            written.reservation.cover_file()
+        if self._quota.limits.files_max:
+            written.reservation.cover_files(self._count_new(opened, written.name))
         finished = Finished(self._shelf.folder, written.file_name, written.size, written.reservation)
         self._committer.rename(opened, written.name, finished)
 
-    def _exists(self, opened: OpenFolders, name: Name) -> bool:
+    def _count_new(self, opened: OpenFolders, name: Name) -> int:
         try:
             self._disk.status_of(opened.get(name.folder), name.last)
         except FileNotFoundError:
-            return False
-        return True
+            return 1 + opened.count_missing(name.folder)
+        return 0
 
     def _abandon(self, file: int, file_name: bytes) -> None:
         with suppress(OSError):

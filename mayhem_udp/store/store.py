@@ -217,7 +217,7 @@ class Store:
             return
         with self._quota.census() as meet:
             for entry in self.entries(EVERYTHING, recursive=True):
-                meet(entry.name, entry.size, not entry.is_directory)
+                meet(entry.name, entry.size, 1 if entry.name else 0)
             if self._intake is not None:
                 for staging, stored_bytes in self._intake.shelf.stored():
                     meet(staging, stored_bytes, 0)

@@ -70,6 +70,11 @@ def arrive_together(scene):
     scene.store.write_small([small("n1", OTHER), small("x/y/n2", DATA), small("a", b"")])
 
 
+def arrive_in_new_folders(scene):
+    deliver(scene.store, "x/new/deep/one", OTHER)
+    scene.store.write_small([small("x/new/two", OTHER), small("z/new", DATA)])
+
+
 def replace(scene):
     for name in ("a", "b", "x/c", "x/y/d"):
         deliver(scene.store, name, OTHER)
@@ -126,6 +131,7 @@ def refuse_the_other(scene):
 CHANGES = [
     arrive,
     arrive_together,
+    arrive_in_new_folders,
     replace,
     remove,
     remove_and_bring_back,

@@ -133,7 +133,7 @@ def test_what_is_there_already_counts_from_the_start():
     disk.plant(f"{ROOT}/by-hand", b"12345")
     store.close()
     _, store = new_store(disk, stored_max_bytes=1_000, files_max=10)
-    assert (store.quota.stored_bytes, store.quota.files) == (300 + 192 + 5, 2)
+    assert (store.quota.stored_bytes, store.quota.files) == (300 + 192 + 5, 3), "a folder among them"
     store.sweep(before_ns=1 << 62)
     assert store.quota.stored_bytes == 305
     assert disk.names(STAGINGS) == []
@@ -151,6 +151,50 @@ def test_a_store_may_hold_as_many_files_as_the_limit():
     store.remove(check_name("a"))
     deliver(store, "d", DATA)
     assert store.quota.files == 2
+
+
+def test_folders_count_as_files_since_each_takes_as_much_of_the_disk():
+    disk, store = new_store(files_max=4)
+    assert refused(begin, store, "a/b/c/d/e", DATA) is Code.TOO_MANY_FILES
+    assert store.write_small([small("a/b/c/d/e", b"")]) == [Code.TOO_MANY_FILES]
+    assert disk.names(ROOT) == [b".mayhem"], "what was refused has made nothing"
+    deliver(store, "a/b/c", DATA)
+    assert store.quota.files == 3
+    assert store.write_small([small("a/b/c", b""), small("a/b/x/y", b"")]) == [Code.OK, Code.TOO_MANY_FILES]
+    store.remove(check_name("a/b/c"))
+    assert store.quota.files == 2, "folders stay"
+    assert store.write_small([small("a/x/y", b""), small("z", b"")]) == [Code.OK, Code.TOO_MANY_FILES]
+    store.count()
+    assert store.quota.files == 4
+
+
+def test_a_folder_that_two_uploads_make_counts_once():
+    _, store = new_store(files_max=8)
+    first, second = begin(store, "x/y/a", DATA), begin(store, "x/y/b", DATA)
+    assert store.quota.files == 6, "either may have to make both folders"
+    for staging in (first, second):
+        write(staging, DATA)
+        finish(staging, DATA)
+    assert store.quota.files == 4
+
+
+def test_folders_of_an_upload_that_did_not_get_its_name_count():
+    disk, store = new_store(files_max=8)
+    staging = begin(store, "x/y/a", DATA)
+    write(staging, DATA)
+    counts = []
+
+    def broken(operation, _count):
+        if operation != "rename":
+            return None
+        counts.append(store.quota.files)
+        return OSError(5, "broken")
+
+    disk.fault = broken
+    assert refused(finish, staging, DATA, kind=TransferError) is Code.IO_ERROR
+    disk.fault = lambda _operation, _count: None
+    staging.discard()
+    assert (counts, store.quota.files) == ([3], 2), "never twice"
 
 
 def test_as_many_files_may_be_open_as_the_limit():

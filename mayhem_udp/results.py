@@ -127,6 +127,7 @@ class Progress:
     seconds: float
     """Since the transfer began."""
     goodput_bps: float
+    """Bits of the file that crossed in a second so far; resumed bytes do not count here."""
     loss: float
     retransmitted: int
     state: Phase

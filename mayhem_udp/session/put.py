@@ -57,7 +57,7 @@ class PutSender(Exchange):
     def on_message(self, message: Message) -> None:
         """The server's answer, its digests, or the end."""
         match message:
-            case Accept(have=have):
+            case Accept(have=have) if self.accepted is None:
                 self.accepted = message
                 self.resumed_bytes = sum(stop - start for start, stop in have)
                 self.sender.skip(have)

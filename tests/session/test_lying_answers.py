@@ -12,6 +12,7 @@ from mayhem_udp.session.packs import PutPackSender
 from mayhem_udp.wire.messages import (
     NO_DIGEST,
     NO_FINGERPRINT,
+    Accept,
     Echo,
     EntryMessage,
     Get,
@@ -132,6 +133,14 @@ def test_entries_where_none_belong_cost_the_connection_and_are_not_kept(sessions
     assert done.error.code is Code.STATE_ILLEGAL
     assert bare.closed_code == Code.STATE_ILLEGAL
     assert len(done.entries) <= isinstance(question, Stat)
+
+
+def test_an_upload_is_accepted_once(sessions):
+    bare = sessions.use_bare_server()
+    upload = sessions.client.put("a", DATA)
+    accepts = [Accept(len(DATA), 0, 0o644, NO_FINGERPRINT, have) for have in (((0, 1),), ((2, 3),))]
+    assert answered(sessions, upload, bare, *accepts).error.code is Code.STATE_ILLEGAL
+    assert bare.closed_code == Code.STATE_ILLEGAL
 
 
 def test_more_outcomes_than_files_cost_the_connection_and_are_not_kept(sessions):

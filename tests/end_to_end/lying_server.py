@@ -22,11 +22,14 @@ class TornSource:
         self._inner = inner
         self._mode = mode
         self._given = []
+        self._is_sent = False
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
     def read(self, offset, size):
+        if self._is_sent:
+            return self.read_blocking(offset, size)
         block = bytearray(self._inner.read_blocking(offset, size))
         self._given.append(block)
         return memoryview(block)
@@ -43,6 +46,7 @@ class TornSource:
             if block:
                 block[0] ^= 1
         self._given.clear()
+        self._is_sent = True
         return True
 
 

@@ -33,7 +33,7 @@ class Sender:
         self.path = self.new_path(0)
 
     def new_path(self, now_ns):
-        path = Path(PEER, transport_settings(), ceiling_bytes=1_472, now_ns=now_ns)
+        path = Path(PEER, transport_settings(), ceiling_bytes=1_472, rate_cap_bps=0, now_ns=now_ns)
         path.controller = Listening()
         return path
 

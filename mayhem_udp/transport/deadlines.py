@@ -4,6 +4,8 @@ Owns the meaning of each timer of the table in `timers`, and how long silence ma
 clock, never sends: it leaves probes for `outbound`.
 """
 
+from typing import Final
+
 from mayhem_udp.errors import Code
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.ending import Ending
@@ -17,6 +19,9 @@ from mayhem_udp.transport.timers import NEVER, Timer
 from mayhem_udp.units import MS
 from mayhem_udp.wire.codec import Parameters
 from mayhem_udp.wire.frames import Ping
+
+CREDIT_ASKED_MAX: Final = 16
+"""So often one asks for credit in vain; at 50 % loss all of these are lost once in a hundred times."""
 
 
 class Deadlines:
@@ -127,6 +132,8 @@ class Deadlines:
 
     def _set_credit_timer(self, *, now_ns: int) -> None:
         core = self._core
+        if self._asked_for_credit >= CREDIT_ASKED_MAX:
+            return  # it is withheld: the idle time-out, or whoever waits, decides
         if core.timers.deadline_ns(Timer.CREDIT) == NEVER and self._is_blocked:
             backoff = max(self._asked_for_credit - PATIENT_PROBES, 0)
             wait_ns = core.path.rtt.pto_ns(ack_delay_max_ns=core.settings.ack_delay_max_ns, backoff=backoff)

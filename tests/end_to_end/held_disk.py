@@ -8,6 +8,7 @@ makes a file or takes its name away is held back whatever the file is. Needs roo
 import ctypes
 import errno
 import os
+import select
 import stat
 import struct
 import threading
@@ -15,6 +16,8 @@ from pathlib import Path
 
 SLOW = b"SLOW"
 WAIT_S = 60
+LOOK_S = 0.1
+"""So often one looks whether the disk is still wanted."""
 DEVICE = Path("/dev/fuse")
 BUFFER_BYTES = (1 << 20) + 65_536
 MAX_WRITE_BYTES = 1 << 20
@@ -72,7 +75,9 @@ class HeldDisk:
         self._libc = ctypes.CDLL(None, use_errno=True)
         if self._libc.mount(b"held", os.fsencode(place), b"fuse", 0, options.encode()):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     # --- For the test --------------------------------------------------------------------------------
 
@@ -105,12 +110,16 @@ class HeldDisk:
     def close(self):
         """Whoever waits gets an error."""
         self._libc.umount2(os.fsencode(self.place), MNT_DETACH)
+        self._is_over = True  # a thread that went on would read from the next disk, whose descriptor has this number
+        self._thread.join()
         os.close(self._device)
 
     # --- The kernel's side ---------------------------------------------------------------------------
 
     def _serve(self):
-        while True:
+        while not self._is_over:
+            if not select.select([self._device], [], [], LOOK_S)[0]:
+                continue
             try:
                 request = os.read(self._device, BUFFER_BYTES)
             except OSError:

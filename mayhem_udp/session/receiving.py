@@ -87,7 +87,9 @@ class FileReceiver:
         if self._is_checking:  # all of it was here: sent again before the peer heard of that
             self._exchange.connection.consume_body(self._exchange.request, len(data), now_ns=now_ns)
             return
-        if self.staging.is_slow or self._is_checkpointing:  # a file that is being saved takes no bytes meanwhile
+        if (
+            self.staging.is_slow or self._is_checkpointing
+        ):  # a file that is being saved takes no bytes meanwhile
             self._write_elsewhere(offset, data)
         else:
             self.staging.write(offset, data.data)

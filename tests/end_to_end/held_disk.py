@@ -110,7 +110,8 @@ class HeldDisk:
     def close(self):
         """Whoever waits gets an error."""
         self._libc.umount2(os.fsencode(self.place), MNT_DETACH)
-        self._is_over = True  # a thread that went on would read from the next disk, whose descriptor has this number
+        # A thread that went on would read from the next disk, whose descriptor has this number.
+        self._is_over = True
         self._thread.join()
         os.close(self._device)
 

@@ -8,8 +8,8 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
-from mayhem_udp.session.receiving import FileReceiver, Landing
+from mayhem_udp.session.exchange import Exchange, Workers, check_result
+from mayhem_udp.session.receiving import FileReceiver, Landing, ReceivingExchange
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name, encode_name
 from mayhem_udp.store.source import Source
@@ -89,7 +89,7 @@ class EchoClient(Exchange):
         self.receiver.staging.discard()
 
 
-class EchoServer(Exchange):
+class EchoServer(ReceivingExchange):
     """The server's half."""
 
     def __init__(
@@ -99,10 +99,8 @@ class EchoServer(Exchange):
         self.name = check_name(echo.name)
         self.size = None if echo.size == SIZE_UNKNOWN else echo.size
         self._store = store
-        self._early: list[tuple[int, NDArray[uint8]]] = []
         self._early_trailer: Trailer | None = None
         self._staging: Staging | None = None
-        self.receiver: FileReceiver | None = None
         self.sender: FileSender | None = None
         self.is_opening = True
 
@@ -117,13 +115,10 @@ class EchoServer(Exchange):
     def _begin(self, staging: Staging) -> None:
         self.is_opening = False
         self._staging = staging
-        self.receiver = FileReceiver(self, staging, size=self.size, done=self._send_back)
-        early, self._early = self._early, []
-        for offset, data in early:
-            self.let_go(len(data) + PIECE_BYTES)
-            self.receiver.on_body(offset, data, now_ns=0)
+        receiver = FileReceiver(self, staging, size=self.size, done=self._send_back)
+        self.receive(receiver)
         if self._early_trailer is not None:
-            self.receiver.on_trailer(self._early_trailer)
+            receiver.on_trailer(self._early_trailer)
 
     def on_message(self, message: Message) -> None:
         """Either direction's."""
@@ -144,15 +139,6 @@ class EchoServer(Exchange):
             case _:
                 raise PeerError(f"{type(message).__name__} is not expected here", code=Code.STATE_ILLEGAL)
 
-    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
-        """What is to be sent back; kept (within the first credit) while the staging is opened."""
-        if self.receiver is None:
-            self._early.append((offset, data))
-            self.hold(len(data) + PIECE_BYTES)
-        else:
-            self.receiver.on_body(offset, data, now_ns=now_ns)
-            self.wants_pump = self.receiver.staging.hash_is_behind
-
     def _send_back(self, _digest: bytes) -> None:
         assert self._staging is not None, "all of it is there"
         self.sender = FileSender(self, self._staging.as_source())
@@ -163,9 +149,8 @@ class EchoServer(Exchange):
         if self.sender is not None:
             self.sender.pump()
             self.wants_pump = self.sender.has_work
-        elif self.receiver is not None:
-            self.receiver.pump()
-            self.wants_pump = self.receiver.staging.hash_is_behind
+        else:
+            super().pump(now_ns=now_ns)
 
     def on_farewell(self, error: MayhemError) -> None:
         """A client that is content with a file that was sent whole has it; only its saying so was lost."""

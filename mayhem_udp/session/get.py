@@ -6,12 +6,9 @@ the client checks and commits.
 
 from collections.abc import Callable
 
-from numpy import uint8
-from numpy.typing import NDArray
-
 from mayhem_udp.errors import Code, MayhemError, PeerError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
-from mayhem_udp.session.receiving import FileReceiver, Landing
+from mayhem_udp.session.exchange import Exchange, Workers, check_result
+from mayhem_udp.session.receiving import FileReceiver, Landing, ReceivingExchange
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name, encode_name
 from mayhem_udp.store.source import FileSource
@@ -36,7 +33,7 @@ Stage = Callable[[Accept], Landing]
 """Opens the staging for what the server is about to send."""
 
 
-class GetReceiver(Exchange):
+class GetReceiver(ReceivingExchange):
     """The client's half. `partial` is the staging of an interrupted download, recovered already."""
 
     def __init__(
@@ -53,9 +50,7 @@ class GetReceiver(Exchange):
         self.name = name
         self._stage = stage
         self._partial = partial
-        self._early: list[tuple[int, NDArray[uint8]]] = []
         self.accepted: Accept | None = None
-        self.receiver: FileReceiver | None = None
         self.resumed_bytes = 0
         self.started_over = False
         """Whether an interrupted download could not go on, because the file has changed."""
@@ -97,26 +92,7 @@ class GetReceiver(Exchange):
             self.resumed_bytes = sum(stop - start for start, stop in accept.have)
             self.connection.skip_incoming(self.request, accept.have)
         self.accepted = accept
-        self.receiver = FileReceiver(self, staging, size=accept.size, done=self._in_place)
-        early, self._early = self._early, []
-        for offset, data in early:
-            self.let_go(len(data) + PIECE_BYTES)
-            self.receiver.on_body(offset, data, now_ns=0)
-
-    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
-        """Bytes to their place; kept (within the first credit) while the answer is still to come."""
-        if self.receiver is None:
-            self._early.append((offset, data))
-            self.hold(len(data) + PIECE_BYTES)
-        else:
-            self.receiver.on_body(offset, data, now_ns=now_ns)
-            self.wants_pump = self.receiver.staging.hash_is_behind
-
-    def pump(self, *, now_ns: int) -> None:
-        """Let the hash follow."""
-        if self.receiver is not None:
-            self.receiver.pump()
-            self.wants_pump = self.receiver.staging.hash_is_behind
+        self.receive(FileReceiver(self, staging, size=accept.size, done=self._in_place))
 
     def _in_place(self, digest: bytes) -> None:
         assert self.receiver is not None and self.receiver.trailer is not None, "it is complete"

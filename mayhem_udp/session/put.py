@@ -4,12 +4,9 @@ The client asks and sends at once; the server says what it has already of an int
 commits, and answers with the SHA-256 that is in place.
 """
 
-from numpy import uint8
-from numpy.typing import NDArray
-
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, RefusedError
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers, check_result
-from mayhem_udp.session.receiving import FileReceiver
+from mayhem_udp.session.exchange import Exchange, Workers, check_result
+from mayhem_udp.session.receiving import FileReceiver, ReceivingExchange
 from mayhem_udp.session.rivals import Rivals, Version
 from mayhem_udp.session.sending import FileSender, announced_size
 from mayhem_udp.store.names import check_name, encode_name
@@ -82,7 +79,7 @@ class PutSender(Exchange):
         self.sender.source.close()
 
 
-class PutReceiver(Exchange):
+class PutReceiver(ReceivingExchange):
     """The server's half."""
 
     def __init__(
@@ -102,9 +99,7 @@ class PutReceiver(Exchange):
         self._rivals = rivals
         self.size = None if put.size == SIZE_UNKNOWN else put.size
         self._store = store
-        self._early: list[tuple[int, NDArray[uint8]]] = []
         self._waiting: list[Message] = []
-        self.receiver: FileReceiver | None = None
         self._staging: Staging | None = None
         self.is_opening = True
 
@@ -149,25 +144,12 @@ class PutReceiver(Exchange):
         staging, put = self._staging, self._put
         assert staging is not None, "opened at the start"
         have = tuple(staging.have)[:HAVE_RANGES_MAX]
-        self.receiver = FileReceiver(self, staging, size=self.size, done=self._in_place)
         self.say(Accept(put.size, put.mtime_ns, put.mode, put.fingerprint, have))
         self.connection.skip_incoming(self.request, have)
-        early, self._early = self._early, []
-        for offset, data in early:
-            self.let_go(len(data) + PIECE_BYTES)
-            self.receiver.on_body(offset, data, now_ns=0)
+        self.receive(FileReceiver(self, staging, size=self.size, done=self._in_place))
         waiting, self._waiting = self._waiting, []
         for message in waiting:
             self.on_message(message)
-
-    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
-        """Bytes to their place; kept (within the first credit) while the staging is opened and recovered."""
-        if self.receiver is None:
-            self._early.append((offset, data))
-            self.hold(len(data) + PIECE_BYTES)
-        else:
-            self.receiver.on_body(offset, data, now_ns=now_ns)
-            self.wants_pump = self.receiver.staging.hash_is_behind
 
     def on_message(self, message: Message) -> None:
         """The trailer, or repairs."""
@@ -185,12 +167,6 @@ class PutReceiver(Exchange):
                 self.receiver.on_repaired()
             case _:
                 super().on_message(message)
-
-    def pump(self, *, now_ns: int) -> None:
-        """Let the hash follow."""
-        if self.receiver is not None:
-            self.receiver.pump()
-            self.wants_pump = self.receiver.staging.hash_is_behind
 
     def _in_place(self, digest: bytes) -> None:
         assert self.receiver is not None and self.receiver.trailer is not None, "it is complete"

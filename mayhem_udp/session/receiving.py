@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError
 from mayhem_udp.limits import BLOCK_BYTES, REPAIR_ROUNDS_MAX
 from mayhem_udp.rangeset import RangeSet
-from mayhem_udp.session.exchange import PIECE_BYTES, Exchange
+from mayhem_udp.session.exchange import PIECE_BYTES, Exchange, Workers
 from mayhem_udp.store.disk import Buffer
+from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import Digests, Repair, Trailer
 
 DIGESTS_PER_MESSAGE: Final = 1_024
@@ -179,3 +180,38 @@ class FileReceiver:
             raise PeerError("the end of a repair is not expected here", code=Code.STATE_ILLEGAL)
         self._is_checking = self._is_repairing = False
         self._check_when_complete()
+
+
+class ReceivingExchange(Exchange):
+    """A request whose body becomes a file, once it is known where that is to be.
+
+    `receiver` is None until then. What comes before is kept, within the first credit.
+    """
+
+    def __init__(self, connection: Connection, workers: Workers, request: int) -> None:
+        super().__init__(connection, workers, request)
+        self.receiver: FileReceiver | None = None
+        self._early: list[tuple[int, NDArray[uint8]]] = []
+
+    def receive(self, receiver: FileReceiver) -> None:
+        """That is where it goes, what was kept first."""
+        self.receiver = receiver
+        early, self._early = self._early, []
+        for offset, data in early:
+            self.let_go(len(data) + PIECE_BYTES)
+            receiver.on_body(offset, data, now_ns=0)
+
+    def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
+        """Bytes to their place, or kept."""
+        if self.receiver is None:
+            self._early.append((offset, data))
+            self.hold(len(data) + PIECE_BYTES)
+        else:
+            self.receiver.on_body(offset, data, now_ns=now_ns)
+            self.wants_pump = self.receiver.staging.hash_is_behind
+
+    def pump(self, *, now_ns: int) -> None:
+        """Let the hash follow."""
+        if self.receiver is not None:
+            self.receiver.pump()
+            self.wants_pump = self.receiver.staging.hash_is_behind

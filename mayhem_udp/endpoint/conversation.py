@@ -41,7 +41,7 @@ class Conversation:
     @property
     def is_ending(self) -> bool:
         """Whether one of the two has said goodbye: no request can be opened any more."""
-        return self.connection.state not in (State.OPENING, State.OPEN)
+        return not self.connection.state.is_live
 
     def acknowledge(self, *, now_ns: int) -> None:
         """Say what has arrived, if that is due, before the work that it brings: the sender goes on meanwhile."""

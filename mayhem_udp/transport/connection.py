@@ -243,7 +243,7 @@ class Connection:
     def open_request(self) -> int | None:
         """A new request's number; None while the peer's limit is reached, and after a goodbye. Clients only."""
         assert self._core.side is Side.CLIENT, "only clients open requests"
-        if self._core.state not in (State.OPENING, State.OPEN):
+        if not self._core.state.is_live:
             return None
         request = self._core.requests.create()
         return None if request is None else request.number

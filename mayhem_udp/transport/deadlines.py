@@ -103,7 +103,7 @@ class Deadlines:
     def set_loss_timer(self, *, now_ns: int) -> None:
         """When to look for losses, or to probe, after what was sent or heard."""
         core = self._core
-        if core.state not in (State.OPENING, State.OPEN):
+        if not core.state.is_live:
             return  # nobody waits for an answer any more
         recovery = core.recovery
         deadline = recovery.loss_deadline_ns

@@ -107,7 +107,7 @@ class Outbound:
             load.add(self.closing)
             self.closing = None
             return self._send(load, now_ns=now_ns)
-        if core.state not in (State.OPENING, State.OPEN):
+        if not core.state.is_live:
             return None
         challenge = self._path_probes.challenge(now_ns=now_ns)
         if challenge is not None:

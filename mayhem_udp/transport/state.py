@@ -16,6 +16,11 @@ class State(Enum):
     DRAINING = "draining"
     CLOSED = "closed"
 
+    @property
+    def is_live(self) -> bool:
+        """Whether nobody has said goodbye: requests may be opened, and answers are waited for."""
+        return self in (State.OPENING, State.OPEN)
+
 
 class Signal(Enum):
     """What moves it."""

@@ -1,7 +1,8 @@
 """SHA-256 of files that are in place, remembered.
 
-Owns the memory, and the reading for it in rounds: a digest holds for one version of one file, told by device, inode, size and both of its
-times. The time of the inode's last change is among them since nobody can choose it, unlike the other.
+Owns the memory, and the reading for it in rounds: a digest holds for one version of one file, told by device,
+inode, size and both of its times. The time of the inode's last change is among them since nobody can choose it,
+unlike the other.
 """
 
 import threading
@@ -76,10 +77,8 @@ class Digesting:
 
     def _read(self, source: FileSource) -> bytes | None:
         stop = min(self._position + ROUND_BYTES, source.size)
-        while self._position < stop:
-            block = source.read_blocking(self._position, min(BLOCK_BYTES, stop - self._position))
-            self._hashed.update(block)
-            self._position += len(block)
+        source.feed(self._hashed.update, self._position, stop)
+        self._position = stop
         if self._position < source.size:
             return None
         digest = self._hashed.digest()

@@ -146,12 +146,15 @@ class FileSource:
     def digest(self) -> bytes:
         """The SHA-256 of all of it as it is now. May take long."""
         hashed = sha256()
-        position = 0
-        while position < self.size:
-            block = self.read_blocking(position, BLOCK_BYTES - position % BLOCK_BYTES)
-            hashed.update(block)
-            position += len(block)
+        self.feed(hashed.update, 0, self.size)
         return hashed.digest()
+
+    def feed(self, take: Callable[[Block], object], start: int, stop: int) -> None:
+        """Give `[start, stop)` of it to `take`, block by block. May take long."""
+        while start < stop:
+            block = self.read_blocking(start, min(BLOCK_BYTES - start % BLOCK_BYTES, stop - start))
+            take(block)
+            start += len(block)
 
     def _status_now(self) -> Status:
         try:

@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
+from mayhem_udp.units import SECOND, parse_duration_ns
+
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / ".mutation"
 MUTATED = ("wire", "transport")
@@ -26,7 +28,6 @@ LEFT_OUT = ("transport/congestion/test_goodput.py", "transport/congestion/test_t
 """Long simulations: each mutant of the controllers would wait for all of them."""
 AT_ONCE = 400
 """Mutants between two looks at the clock: each time the tests are run once as they are."""
-UNITS_S = {"s": 1, "m": 60, "h": 3_600}
 SURVIVED, UNTESTED = 0, 33
 """mutmut's codes; everything else that a run may end with means that it was noticed."""
 
@@ -41,10 +42,6 @@ also_copy = [{copied}]
 [tool.pytest.ini_options]
 addopts = "-p no:cacheprovider -p no:randomly"
 """
-
-
-def seconds_of(text):
-    return int(float(text[:-1]) * UNITS_S[text[-1]]) if text[-1] in UNITS_S else int(text)
 
 
 def make_copy(modules):
@@ -151,7 +148,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the order in which mutants are tried")
     parser.add_argument("--only", choices=MUTATED, action="append", help="only this part; both else")
     chosen = parser.parse_args()
-    end = monotonic() + seconds_of(chosen.time)
+    end = monotonic() + parse_duration_ns(chosen.time) / SECOND
     make_copy(chosen.only or MUTATED)
     try_mutants(chosen.seed, end)
     report()

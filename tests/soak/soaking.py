@@ -27,9 +27,9 @@ from people import Book, Person  # noqa: E402  # the folders above come first
 from streets import Daemon, Nat, Proxy  # noqa: E402  # likewise
 
 from mayhem_udp.mayhem.profiles import PROFILES  # noqa: E402  # likewise
+from mayhem_udp.units import SECOND, parse_duration_ns  # noqa: E402  # likewise
 
 RESULT = HERE.parents[1] / ".soak" / "soak.json"
-UNITS_S = {"s": 1, "m": 60, "h": 3_600}
 TIME_MIN_S = 6
 ROUND_S = 20
 """One profile lasts for so long."""
@@ -37,10 +37,6 @@ MEMORY_GROWTH_MAX_BYTES = 16 << 20
 """Of a daemon over the second half; an allocator does not give back all that it once needed."""
 DESCRIPTORS_GROWTH_MAX = 2
 SPECS = list(PROFILES)
-
-
-def seconds_of(text):
-    return int(float(text[:-1]) * UNITS_S[text[-1]]) if text[-1] in UNITS_S else int(text)
 
 
 def live_on(first_seed, end, told):
@@ -244,7 +240,7 @@ def main():
     parser.add_argument("--seed", type=int, default=time.time_ns() // 1_000_000_000)
     parser.add_argument("--people", type=int, default=6, help="clients at once")
     chosen = parser.parse_args()
-    seconds = max(seconds_of(chosen.time), TIME_MIN_S)
+    seconds = max(parse_duration_ns(chosen.time) // SECOND, TIME_MIN_S)
     print(f"soaking for {seconds} s, seed {chosen.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="mayhem-soak-"))
     told = Queue()

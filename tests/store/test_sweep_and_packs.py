@@ -130,34 +130,29 @@ def test_the_same_name_twice_in_a_pack_ends_as_the_last(disk):
     assert read(store, "a") == b"last"
 
 
+def watch_open(disk):
+    """From now on, how many descriptors are open before each call; the most of them is what counts."""
+    seen = []
+    disk.fault = lambda _operation, _count: seen.append(len(disk.open))
+    return seen
+
+
 def test_a_pack_holds_few_descriptors_and_waits_for_each_folder_once(disk):
     store = open_simulated(disk)
-    most = 0
-
-    def watch(operation, _count):
-        nonlocal most
-        most = max(most, len(disk.open))
-
     files = [small(f"x/{number}", b"%d" % number) for number in range(200)]
     syncs = disk.calls["sync"]
-    disk.fault = watch
+    seen = watch_open(disk)
     assert store.write_small(files) == [Code.OK] * 200
-    assert most <= OPEN_AT_ONCE_MAX + 8
+    assert max(seen) <= OPEN_AT_ONCE_MAX + 8
     assert disk.calls["sync"] - syncs == 200 + 2, "each file, the folder, and the one above that has its name"
 
 
 def test_a_pack_of_files_deep_below_many_folders_holds_few_descriptors(disk):
     store = open_simulated(disk)
-    most = 0
-
-    def watch(_operation, _count):
-        nonlocal most
-        most = max(most, len(disk.open))
-
     names = [f"{number}/" + "a/" * (NAME_DEPTH_MAX - 2) + "x" for number in range(6)]
-    disk.fault = watch
+    seen = watch_open(disk)
     assert store.write_small([small(name, b"1") for name in [*names, *names]]) == [Code.OK] * 12
-    assert most <= 12 + FOLDERS_OPEN_MAX + 8
+    assert max(seen) <= 12 + FOLDERS_OPEN_MAX + 8
     after = worst_loss(disk)
     assert [after.content(f"{ROOT}/{name}") for name in names] == [b"1"] * 6
 

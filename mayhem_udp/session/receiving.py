@@ -5,7 +5,7 @@ Nothing is in place under its name before the SHA-256 of all of it has been chec
 Never trusts a size, an offset or an order that the peer chose.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from numpy import uint8
@@ -39,9 +39,9 @@ class Landing(Protocol):
     def hash_is_behind(self) -> bool: ...
     @property
     def checkpoint_is_due(self) -> bool: ...
-    def write(self, offset: int, data: Buffer) -> None: ...
-    def deferred(self, offset: int, data: Buffer) -> Callable[[], int | None]:
-        """A job that writes; it gives how many bytes need no memory any more (None: those that it was for)."""
+    def write(self, offset: int, data: Buffer) -> int: ...
+    def deferred(self, pieces: Sequence[tuple[int, Buffer]]) -> Callable[[], int]:
+        """A job that writes bytes at their offsets; it gives how many bytes need no memory any more."""
 
     def is_complete(self, size: int) -> bool: ...
     def hash_pump(self, budget_bytes: int) -> bool: ...
@@ -75,6 +75,9 @@ class FileReceiver:
         self._is_repairing = False
         """Whether the digests have been said, and repairs may come."""
         self._is_checkpointing = False
+        self._is_writing_elsewhere = False
+        self._gathered: list[tuple[int, Buffer]] = []
+        """What came while a worker was at the file, to be its next job."""
         self._now_ns = 0
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
@@ -88,10 +91,8 @@ class FileReceiver:
         if self._is_checking:  # all of it was here: sent again before the peer heard of that
             self._exchange.connection.consume_body(self._exchange.request, len(data), now_ns=now_ns)
             return
-        if (
-            self.staging.is_slow or self._is_checkpointing
-        ):  # a file that is being saved takes no bytes meanwhile
-            self._write_elsewhere(offset, data)
+        if self.staging.is_slow or self._is_checkpointing or self._is_writing_elsewhere:
+            self._gather(offset, data)
         else:
             self.staging.write(offset, data.data)
             self._on_written(len(data))
@@ -99,19 +100,34 @@ class FileReceiver:
             self._is_checkpointing = True
             self._exchange.elsewhere(self.staging.checkpoint, self._on_checkpoint)
 
-    def _write_elsewhere(self, offset: int, data: NDArray[uint8]) -> None:
-        """A slow disk holds up this transfer, and nobody else's; the credit waits for it."""
-        job = self.staging.deferred(offset, data.data)
+    def _gather(self, offset: int, data: NDArray[uint8]) -> None:
+        """A slow disk holds up this transfer, and nobody else's; the credit waits for it.
+
+        What comes while a worker is at the file is its next job, all of it: one for each batch of datagrams
+        cost a fifth of the time of an upload, in threads that wait for each other.
+        """
+        self._gathered.append((offset, data.data))
+        self._exchange.hold(len(data) + PIECE_BYTES)
+        if not self._is_writing_elsewhere:
+            self._write_elsewhere()
+
+    def _write_elsewhere(self) -> None:
+        pieces, self._gathered = self._gathered, []
+        holds_bytes = sum(len(data) + PIECE_BYTES for _, data in pieces)
+        self._exchange.let_go(holds_bytes)
+        job = self.staging.deferred(pieces)
+        self._is_writing_elsewhere = True
         try:
-            size = len(data)  # the closure must not keep the bytes themselves for longer than the job does
-            self._exchange.elsewhere(
-                job,
-                lambda left: self._on_written(size if left is None else left),
-                holds_bytes=size + PIECE_BYTES,
-            )
+            self._exchange.elsewhere(job, self._on_written_elsewhere, holds_bytes=holds_bytes)
         except MayhemError:
             job()  # it must be run, and nobody else does
             raise
+
+    def _on_written_elsewhere(self, count: int) -> None:
+        self._is_writing_elsewhere = False
+        if self._gathered:
+            self._write_elsewhere()
+        self._on_written(count)
 
     def _on_written(self, count: int) -> None:
         exchange = self._exchange

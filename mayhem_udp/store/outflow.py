@@ -5,7 +5,7 @@ is bounded by the credit that the sender has, which is given back as bytes leave
 not be repaired, and what was written of a transfer that fails was written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import BinaryIO
 
@@ -41,8 +41,8 @@ class Outflow:
         """Nothing that could be counted on another time."""
         return RangeSet()
 
-    def write(self, offset: int, data: Buffer) -> None:
-        """Take bytes, and write on what is in order; passes over what was taken before."""
+    def write(self, offset: int, data: Buffer) -> int:
+        """Take bytes, and write on what is in order; passes over what was taken before. Says how many came."""
         stop = offset + len(data)
         view = memoryview(data)
         for start, end in list(self._here.holes(max(offset, self._edge), stop)):
@@ -54,6 +54,7 @@ class Outflow:
             self._edge += len(block)
             self.received_bytes = self._edge
         self._here.drop_below(self._edge)
+        return len(data)
 
     def _pour(self, block: bytes) -> None:
         """All of it goes into the stream: one without a buffer may take less at a time than it is given."""
@@ -70,8 +71,8 @@ class Outflow:
                 )
             left = memoryview(left)[taken:]
 
-    def deferred(self, offset: int, data: Buffer) -> Callable[[], int]:
-        """The same as a job for a worker; the jobs run in the order in which they were made.
+    def deferred(self, pieces: Sequence[tuple[int, Buffer]]) -> Callable[[], int]:
+        """The same for many as a job for a worker; the jobs run in the order in which they were made.
 
         Each gives how many bytes have left with it: what came before its turn still waits in memory.
         """
@@ -80,7 +81,8 @@ class Outflow:
         def job() -> int:
             before = self._edge
             try:
-                self.write(offset, data)
+                for offset, data in pieces:
+                    self.write(offset, data)
                 return self._edge - before
             finally:
                 self._jobs_done += 1

@@ -8,7 +8,7 @@ where a worker is at it just then, they take effect when it is done.
 Nothing gets its name before the SHA-256 of all of it was found right, and it is on the device.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -130,8 +130,8 @@ class Staging:
         """Whether the next bytes had better be written by a worker: see `deferred`."""
         return self._turns.has_jobs or self._pace.is_slow
 
-    def write(self, offset: int, data: Buffer, *, slow_ns: int = SLOW_WRITE_NS) -> None:
-        """Put bytes in their place, now; those that are here already are passed over.
+    def write(self, offset: int, data: Buffer, *, slow_ns: int = SLOW_WRITE_NS) -> int:
+        """Put bytes in their place, now, and say how many; those that are here already are passed over.
 
         Raises `TransferError` for what the disk says, `RefusedError` where a limit is reached.
         """
@@ -147,13 +147,14 @@ class Staging:
             except OSError as error:
                 raise self._failed(error) from error
             self._pace.on_write(len(data), began_ns=began_ns, slow_ns=slow_ns)
+        return len(data)
 
-    def deferred(self, offset: int, data: Buffer) -> Callable[[], None]:
-        """The same as a job for a worker. While one is under way, `is_slow` stays true: order is kept.
+    def deferred(self, pieces: Sequence[tuple[int, Buffer]]) -> Callable[[], int]:
+        """The same for many as a job for a worker, that must be run; it gives how many bytes they were.
 
-        Every job that was made must be run, and the credit for its bytes extended after it only.
+        While one is under way, `is_slow` stays true: order is kept. Credit is for what was written only.
         """
-        return self._turns.later(lambda: self.write(offset, data, slow_ns=SLOW_JOB_NS))
+        return self._turns.later(lambda: sum(self.write(*piece, slow_ns=SLOW_JOB_NS) for piece in pieces))
 
     @property
     def hash_is_behind(self) -> bool:
@@ -208,8 +209,8 @@ class Staging:
     @property
     def checkpoint_is_due(self) -> bool:
         """Whether a loss of power would cost more than it should: see `checkpoint`."""
-        if self._journal is None or self.size is None:
-            return False
+        if self._journal is None or self.size is None or not self._desk.may_wait:
+            return False  # what lives in memory survives no such loss
         grown = self.received_bytes - self._checkpointed_bytes
         return grown >= max(CHECKPOINT_MIN_BYTES, self.size // CHECKPOINT_SHARE) // 2
 

@@ -54,13 +54,13 @@ class Turns:
                 self.guard.release()
                 self._go_by()
 
-    def later(self, work: Callable[[], None]) -> Callable[[], None]:
+    def later(self, work: Callable[[], int]) -> Callable[[], int]:
         """A job of the work, for a worker, that must be run; `has_jobs` until it was."""
         self._given_jobs += 1
 
-        def job() -> None:
+        def job() -> int:
             try:
-                work()
+                return work()
             finally:
                 self._finished_jobs += 1
                 self._go_by()

@@ -78,6 +78,50 @@ def test_a_pack_waits_for_its_disk_at_the_sender(tmp_path, size):
     assert held(pair) == 0
 
 
+def test_what_comes_while_a_worker_writes_is_its_next_job_and_one(tmp_path):
+    """A job for each batch of datagrams cost a fifth of an upload's time, in threads that wait for each other."""
+    pair = None
+    workers = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: SECOND // 10)
+    pair = SessionPair(tmp_path, client_options={"workers": workers})
+    pair.open()
+    data = some_bytes(4 * MIB)
+    (pair.root / "a").write_bytes(data)
+    stream, pieces = BytesIO(), []
+
+    def stage(_accept):
+        flow = Outflow(stream)
+        deferred = flow.deferred
+        flow.deferred = lambda these: pieces.append(len(these)) or deferred(these)
+        return flow
+
+    pair.finish(
+        pair.client.start(lambda *where: GetReceiver(*where, name="a", stage=stage, partial=None)), seconds=60
+    )
+    assert stream.getvalue() == data
+    assert sum(pieces) > 5 * len(pieces), "many batches a job"
+    pair.run(seconds=1)
+    assert pair.client.connection.memory.used_bytes == 0
+
+
+def test_what_was_gathered_for_a_worker_is_given_back_when_its_request_ends(tmp_path):
+    pair = None
+    workers = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: 5 * SECOND)
+    pair = SessionPair(tmp_path, client_options={"workers": workers})
+    pair.open()
+    (pair.root / "a").write_bytes(some_bytes(4 * MIB))
+    fetch = pair.client.start(
+        lambda *where: GetReceiver(*where, name="a", stage=lambda _: Outflow(BytesIO()), partial=None)
+    )
+    memory = pair.client.connection.memory
+    pair.run(seconds=6)
+    assert len(fetch.receiver._gathered) > 5
+    fetch.fail(RefusedError("never mind", code=Code.CANCELLED))
+    at_work_bytes = memory.used_bytes
+    assert at_work_bytes < MIB, "only what the worker has"
+    pair.run(seconds=20)
+    assert memory.used_bytes == 0
+
+
 def test_a_pack_larger_than_the_smallest_window_gets_through(tmp_path):
     window = {"body_window_initial_bytes": 64 * KIB, "body_window_max_bytes": 64 * KIB}
     pair = SessionPair(tmp_path, server=window, client=window)

@@ -59,6 +59,7 @@ class SimulatedDisk:
         self.fault = lambda _operation, _count: None
         self.capacity_bytes = capacity_bytes
         self.cached_reads = True
+        self.lives_in_memory = False
         self.settled = 0
         self._next_node = TOP + 1
         self._next_descriptor = 3
@@ -345,7 +346,7 @@ class SimulatedDisk:
         return len(data)
 
     def is_in_memory(self, status):
-        return False
+        return self.lives_in_memory
 
     def write(self, file, data, offset):
         self._enter("write")

@@ -381,7 +381,7 @@ def test_a_stream_that_takes_nothing_ends_the_download_and_says_what_to_use(last
 def test_a_stream_is_written_to_by_jobs_in_order():
     stream = io.BytesIO()
     flow = Outflow(stream)
-    jobs = [flow.deferred(0, b"ab"), flow.deferred(2, b"cd")]
+    jobs = [flow.deferred([(0, b"ab")]), flow.deferred([(2, b"cd")])]
     assert flow.is_slow
     jobs[0]()
     assert not flow.is_complete(2), "the other is still to come"

@@ -22,6 +22,7 @@ from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, Refu
 from mayhem_udp.store.journal import JournalPolicy
 from mayhem_udp.store.pace import SLOW_WRITE_NS
 from mayhem_udp.store.quota import StoreLimits
+from mayhem_udp.units import MIB
 
 DATA = Random(1).randbytes(300)
 
@@ -248,6 +249,15 @@ def test_a_checkpoint_does_not_hold_up_the_loop(store, disk):
     assert syncs >= 3, "the file, its journal and their folder"
 
 
+@pytest.mark.parametrize("lives_in_memory", [True, False])
+def test_what_lives_in_memory_needs_no_checkpoints(disk, lives_in_memory):
+    disk.lives_in_memory = lives_in_memory
+    staging = begin(open_simulated(disk), "a", b"", size=9 * MIB, fingerprint=b"v" * 16)
+    for offset in range(0, 4 * MIB, MIB):
+        staging.write(offset, bytes(MIB))
+    assert staging.checkpoint_is_due is not lives_in_memory
+
+
 def test_a_transfer_that_is_cut_during_a_checkpoint_can_be_resumed_at_once(store, disk):
     staging = begin(store, "a", DATA)
     write(staging, DATA, 0, 128)
@@ -274,7 +284,7 @@ def test_a_transfer_cut_while_it_is_finished_ends_in_place(store, disk):
 
 def test_a_transfer_cut_before_its_deferred_writes_ends_after_them(store, disk):
     staging = begin(store, "a", DATA)
-    jobs = [staging.deferred(0, DATA[:200]), staging.deferred(200, DATA[200:])]
+    jobs = [staging.deferred([(0, DATA[:200])]), staging.deferred([(200, DATA[200:])])]
     staging.keep()
     assert staging.is_slow
     assert staging.file in disk.open

@@ -256,6 +256,19 @@ def test_small_files_of_one_batch_count_once():
     assert store.write_small(files) == [Code.OK] * 8 + [Code.NO_SPACE]
 
 
+def test_the_file_system_is_asked_less_often_where_it_has_plenty_and_always_near_the_bound():
+    free, asked = [65 * 64 * 4_096], []
+    quota = Quota(StoreLimits(free_space_min_bytes=4_096), free_bytes=lambda: asked.append(True) or free[0])
+    for _ in range(65):
+        Reservation(quota).cover(4_096)
+    assert len(asked) == 1, "a sixty-fourth is given out unasked"
+    free[0] = 67 * 4_096  # now there is what was promised, what is left to others, and one more
+    Reservation(quota).cover(4_096)
+    with pytest.raises(TransferError):
+        Reservation(quota).cover(1)
+    assert len(asked) == 3
+
+
 def test_limits_can_be_changed_while_it_runs():
     _, store = new_store()
     deliver(store, "a", DATA)

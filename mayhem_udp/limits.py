@@ -69,7 +69,7 @@ ACK_DELAY_MAX_NS: Final = 25 * MS
 """The longest that an ACK waits (RFC 9000 section 18.2)."""
 RTT_INITIAL_NS: Final = 333 * MS
 """Before there is a sample (RFC 9002 section 6.2.2)."""
-PTO_MAX_NS: Final = 2 * SECOND
+PTO_MAX_NS: Final = 500 * MS
 """A probe at least this often: a link that comes back is noticed soon."""
 IDLE_MIN_NS: Final = 1 * SECOND
 CLOSING_NS: Final = 1 * SECOND

@@ -26,6 +26,10 @@ NAMED_TIMES: Final = 8
 RANGES_FREE: Final = 16
 """So many ranges are named in any case: they are small beside the headers, and outlive a burst of lost ACKs."""
 
+SAID_AGAIN: Final = 1
+"""An ACK that was asked for at once is said again so many times, each after the usual delay, unless more comes: its
+sender has nothing else to wait for but a timeout, and losses on the way back come in bursts."""
+
 
 class AckTracker:
     """The receiver's half of acknowledgement, in runs."""
@@ -38,6 +42,7 @@ class AckTracker:
         "_largest_ns",
         "_lowest_new",
         "_lowest_told",
+        "_say_again",
         "_waiting",
         "corrupt",
         "deadline_ns",
@@ -56,6 +61,7 @@ class AckTracker:
         self._delay_ns = delay_ns
         self._frequency_number = -1
         self._waiting = 0
+        self._say_again = 0
         self._lowest_new = NOTHING_NEW
         """The lowest number that has come since the last ACK."""
         self._lowest_told: deque[int] = deque(maxlen=NAMED_TIMES)
@@ -98,6 +104,7 @@ class AckTracker:
         reported at once; after that the rhythm asked for is kept, which bounds the path of ACKs.
         """
         self._waiting += count
+        self._say_again = SAID_AGAIN if ack_now else 0
         at_once = ack_now or self._waiting >= self._every or (gap and self._frequency_number < 0)
         due_ns = now_ns if at_once else now_ns + self._delay_ns
         self.deadline_ns = min(self.deadline_ns, due_ns)
@@ -124,6 +131,7 @@ class AckTracker:
 
     def stop(self) -> None:
         """Nothing will be acknowledged any more."""
+        self._say_again = 0
         self.deadline_ns = NEVER
 
     def is_due(self, *, now_ns: int) -> bool:
@@ -138,7 +146,8 @@ class AckTracker:
     def frame(self, *, now_ns: int) -> Ack:
         """The ACK to send now; the schedule starts anew."""
         self._waiting = 0
-        self.deadline_ns = NEVER
+        self.deadline_ns = now_ns + self._delay_ns if self._say_again else NEVER
+        self._say_again = max(self._say_again - 1, 0)
         delay_us = min((now_ns - self._largest_ns) // US, 0xFFFFFFFF)
         pairs = pairs_of_ranges(self._ranges_to_name())
         return Ack(self.largest, delay_us, self.corrupt & 0xFFFFFFFF, pairs[: 2 * ACK_PAIRS_MAX])

@@ -19,12 +19,15 @@ TIME_NUMERATOR, TIME_DENOMINATOR = 9, 8
 """RFC 9002 section 6.1.2: 9/8 of a round trip."""
 REORDERING_MAX_ROUND_TRIPS: Final = 1
 """The allowance for reordering grows up to one smoothed round trip (RFC 8985 section 6.2)."""
-PATIENT_PROBES: Final = 6
-"""So many probe timeouts in a row are equally long, only the later ones double. At 50 % loss each way a timeout's
+PROBE_STEPS: Final = 3
+"""Into so many steps each probe timeout after the first is divided, with a probe at each. RFC 9002 section 6.2.4 has
+two datagrams at the timeout; apart, each has an answer of its own, and a burst of losses rarely takes both."""
+PATIENT_PROBES: Final = 6 * PROBE_STEPS
+"""So many steps are equally long, only the later ones double. At 50 % loss each way a timeout's
 probes and their ACK are lost five times in eight, and doubling from the first on would wait longer and longer for
 nothing (Linux does the same for thin TCP streams, `tcp_thin_linear_timeouts`)."""
-PERSISTENT_PROBES: Final = 7
-"""So many probe timeouts unanswered count as persistent congestion: as long as the three of RFC 9002 section 7.6.1,
+PERSISTENT_PROBES: Final = 1 + PATIENT_PROBES
+"""So many unanswered count as persistent congestion: as long as the three timeouts of RFC 9002 section 7.6.1,
 1 + 2 + 4."""
 TIME_FLOOR_NS: Final = 1 * MS
 
@@ -77,9 +80,13 @@ class LossDetector:
         """When to probe: some time after the last datagram that wants an answer."""
         if not ledger.flight.runs:
             return NEVER
-        patience = PATIENT_PROBES if rtt.samples else 0
-        backoff = max(self.probes - patience, 0)
-        wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
+        if not rtt.samples:
+            wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=self.probes)
+        else:
+            backoff = max(self.probes - PATIENT_PROBES, 0)
+            wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
+            if 0 < self.probes <= PATIENT_PROBES:
+                wait_ns //= PROBE_STEPS
         return ledger.flight.runs[-1].sent_ns + wait_ns
 
     def _delay_ns(self, rtt: RoundTrip) -> int:

@@ -16,8 +16,8 @@ PROBES_MAX: Final = 5
 third of everything is lost."""
 RAISE_NS: Final = 10 * MINUTE
 """When to look for a larger size again (RFC 8899 section 5.1.1, PMTU_RAISE_TIMER)."""
-BLACK_HOLE_PROBES: Final = 7
-"""So many timeouts in a row with a size above the base, and the size is suspected."""
+BLACK_HOLE_PROBES: Final = 19
+"""So many probes in a row with a size above the base, and the size is suspected: as long as seven timeouts."""
 PLATEAUS: Final = (
     *(1_232, 1_252, 1_292, 1_332, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472),
     *(1_972, 2_972, 4_322, 8_152, 8_952, 8_972, 16_332, 32_716, 65_487),

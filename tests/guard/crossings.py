@@ -1,6 +1,6 @@
 """The links of the guard, and what a body that crosses one of them costs: in virtual time, the whole engine.
 
-Owns the thirteen links and what is measured of each. The engine is whole (handshake, streams, credit, pacing,
+Owns the fourteen links and what is measured of each. The engine is whole (handshake, streams, credit, pacing,
 loss recovery, BBR, acknowledgements, real datagrams), and so are the links: they are those of `mayhem`. Files
 and sockets are not in it (`pipeline` has them). Never judges: `test_guard` does, and `guard.toml` remembers.
 
@@ -52,6 +52,9 @@ CROSSINGS: dict[str, Crossing] = {
     "satellite, loss 2 %": Crossing("rate=10M,queue=750000,delay=300ms,drop=2%", seconds=20),
     "slow, queue of 25 packets": Crossing("rate=10M,queue=37500,delay=15ms"),
     "bursts of 5, loss 5 %": Crossing(f"{WIDE},drop=5%,burst=5"),
+    "bursts of 20, loss 5 %": Crossing(
+        f"{WIDE},drop=5%,burst=20", seconds=10, seeds=(1, 2, 4)
+    ),  # few, and long
     "jitter 10 ms, reordering": Crossing(f"{WIDE},jitter=10ms,order=free"),
     "shallow queue, 0.2 BDP": Crossing("rate=40M,queue=50000,delay=25ms"),
     "asymmetric, 10 : 1": Crossing("out.rate=40M,out.queue=250000,in.rate=4M,in.queue=25000,delay=25ms"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import ACK_PAIRS_MAX, ACK_RANGES_KEPT_MAX, NUMBER_JUMP_MAX
 from mayhem_udp.transport.acks import EVERY_DEFAULT, NAMED_TIMES, RANGES_FREE, AckTracker
+from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import MS, US
 from mayhem_udp.wire.ack_ranges import ranges_of_ack
 from mayhem_udp.wire.frames import AckFrequency
@@ -67,6 +68,24 @@ def test_who_asks_for_an_ack_gets_it_at_once():
     acks = tracker()
     acks.on_eliciting(1, ack_now=True, gap=0, now_ns=7)
     assert acks.is_due(now_ns=7)
+
+
+def test_what_was_asked_for_at_once_is_said_again_unless_more_comes():
+    """Who asks has nothing else to wait for, and losses on the way back come in bursts."""
+    acks = tracker()
+    acks.record(0, 1, now_ns=0)
+    acks.on_eliciting(1, ack_now=True, gap=0, now_ns=0)
+    said = acks.frame(now_ns=0)
+    assert not acks.is_due(now_ns=DELAY_NS - 1)
+    assert acks.is_due(now_ns=DELAY_NS)
+    assert acks.frame(now_ns=DELAY_NS).pairs == said.pairs
+    assert acks.deadline_ns == NEVER, "once, not for ever"
+    acks.record(1, 1, now_ns=DELAY_NS)
+    acks.on_eliciting(1, ack_now=True, gap=0, now_ns=DELAY_NS)
+    acks.record(2, 1, now_ns=DELAY_NS)
+    acks.on_eliciting(1, ack_now=False, gap=0, now_ns=DELAY_NS)
+    acks.frame(now_ns=DELAY_NS)
+    assert acks.deadline_ns == NEVER, "more has come"
 
 
 def test_a_gap_is_told_at_once_until_the_peer_has_chosen_a_rhythm():

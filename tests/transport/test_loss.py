@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayhem_udp.transport.ledger import Ledger, Run
-from mayhem_udp.transport.loss import PACKET_THRESHOLD, PACKET_THRESHOLD_MAX, PATIENT_PROBES, LossDetector
+from mayhem_udp.transport.loss import (
+    PACKET_THRESHOLD,
+    PACKET_THRESHOLD_MAX,
+    PATIENT_PROBES,
+    PROBE_STEPS,
+    LossDetector,
+)
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import MS
@@ -152,7 +158,8 @@ def test_many_probes_are_equally_far_apart_before_the_wait_doubles():
     for detector.probes in range(PATIENT_PROBES + 3):
         waits_ns.append(detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=0))
     base_ns = rtt.pto_ns(ack_delay_max_ns=0, backoff=0)
-    assert waits_ns == [base_ns] * (PATIENT_PROBES + 1) + [2 * base_ns, 4 * base_ns]
+    step_ns = base_ns // PROBE_STEPS
+    assert waits_ns == [base_ns] + [step_ns] * PATIENT_PROBES + [2 * base_ns, 4 * base_ns]
 
 
 def test_where_nothing_has_ever_answered_the_wait_doubles_from_the_first():

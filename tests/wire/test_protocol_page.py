@@ -26,10 +26,16 @@ EXAMPLES = list(blocks(PAGE, *page_blocks.EXAMPLES))
 CONSTANTS = {
     name: getattr(module, name)
     for module, names in {
-        acks: ("EVERY_DEFAULT", "NAMED_TIMES", "RANGES_FREE"),
+        acks: ("EVERY_DEFAULT", "NAMED_TIMES", "SAID_AGAIN", "RANGES_FREE"),
         rhythm: ("PER_ROUND_TRIP", "DELAY_MIN_NS"),
         outbound: ("SKIP_EVERY", "ELICIT_EVERY"),
-        loss: ("PACKET_THRESHOLD", "PACKET_THRESHOLD_MAX", "PATIENT_PROBES", "PERSISTENT_PROBES"),
+        loss: (
+            "PACKET_THRESHOLD",
+            "PACKET_THRESHOLD_MAX",
+            "PROBE_STEPS",
+            "PATIENT_PROBES",
+            "PERSISTENT_PROBES",
+        ),
         rtt: ("GRANULARITY_NS",),
         pmtud: ("PROBES_MAX", "RAISE_NS", "BLACK_HOLE_PROBES"),
         path: ("CHALLENGES_MAX",),

@@ -77,6 +77,12 @@ class Quota:
         """Whether some limit asks for what is in the store already."""
         return bool(self.limits.stored_max_bytes or self.limits.files_max)
 
+    def change_limits(self, limits: StoreLimits) -> None:
+        """From now on these."""
+        with self._lock:
+            self.limits = limits
+            self._unasked_bytes = 0
+
     def check_size(self, size: int) -> None:
         """Refuse a file that is too large by itself."""
         limit = self.limits.file_size_max_bytes

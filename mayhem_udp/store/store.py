@@ -230,7 +230,7 @@ class Store:
     @limits.setter
     def limits(self, limits: StoreLimits) -> None:
         """Others from now on; `count` again after it."""
-        self._quota.limits = limits
+        self._quota.change_limits(limits)
 
     @property
     def quota(self) -> Quota:

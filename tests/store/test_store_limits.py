@@ -269,6 +269,14 @@ def test_the_file_system_is_asked_less_often_where_it_has_plenty_and_always_near
     assert len(asked) == 3
 
 
+def test_a_bound_that_has_changed_holds_from_the_next_file_on():
+    quota = Quota(StoreLimits(free_space_min_bytes=1), free_bytes=lambda: 1 << 30)
+    Reservation(quota).cover(1)
+    quota.change_limits(StoreLimits(free_space_min_bytes=1 << 30))
+    with pytest.raises(TransferError):
+        Reservation(quota).cover(1)
+
+
 def test_limits_can_be_changed_while_it_runs():
     _, store = new_store()
     deliver(store, "a", DATA)

@@ -30,7 +30,7 @@ from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.settings import TransportSettings
 from mayhem_udp.transport.settling import Settler
 from mayhem_udp.transport.state import Signal, State, advance
-from mayhem_udp.transport.stateless import ENDINGS, handle_stateless, take_retry
+from mayhem_udp.transport.stateless import ENDINGS, handle_stateless, has_answered, take_retry
 from mayhem_udp.transport.stats import ConnectionStats
 from mayhem_udp.transport.streams.bodies import as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
@@ -204,7 +204,7 @@ class Connection:
             return
         if opened.header.version not in VERSIONS_SPOKEN and opened.header.type != DatagramType.VERSIONS:
             return  # only the list of versions has the same form in all of them
-        if opened.header.type == DatagramType.RETRY:
+        if opened.header.type == DatagramType.RETRY and not has_answered(core):
             unheard = take_retry(core, opened, now_ns=now_ns)
             if unheard:
                 self._settler.say_again(unheard)

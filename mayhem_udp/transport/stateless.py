@@ -19,7 +19,8 @@ from mayhem_udp.wire.layout import HEADER_BYTES, SEAL_BYTES
 
 RETRIES_MAX: Final = 3
 """More than these a client does not follow."""
-ENDINGS = (DatagramType.VERSIONS, DatagramType.RESET)
+ENDINGS = (DatagramType.VERSIONS, DatagramType.RESET, DatagramType.RETRY)
+"""RETRY too, where it comes too late to begin anew."""
 
 Ending = tuple[Code, str, Origin, Signal]
 
@@ -37,11 +38,10 @@ def take_retry(core: Core, opened: Opened, *, now_ns: int) -> list[Run]:
         or not _is_from_server(core, opened)
     ):
         return []
-    if not handshake.retried_at <= opened.header.sequence < core.recovery.ledger.next_number:
+    if not _answers_what_was_said(core, opened):
         return []
-    try:
-        token = retry_token(_body_of(opened))
-    except PeerError:
+    token = _retry_token(opened)
+    if token is None:
         return []
     ledger = core.recovery.ledger
     for run in ledger.flight.runs:
@@ -62,11 +62,19 @@ def handle_stateless(core: Core, opened: Opened) -> Ending | None:
     match opened.header.type:
         case DatagramType.VERSIONS if core.state is State.OPENING:
             return versions_ending(body)
+        case DatagramType.RETRY if core.state is State.OPENING and _answers_what_was_said(core, opened):
+            # Its predecessor has answered, and what that said is not taken back: a request would be half of the
+            # one's and half of the other's.
+            return _lost(Signal.EXPIRED) if _retry_token(opened) is not None else None
         case DatagramType.RESET if core.peer is not None:
             if any(body) and body == core.peer.reset_token:
-                text = "the server no longer knows this connection; it was probably restarted"
-                return Code.CONNECTION_LOST, text, Origin.RESET, Signal.RESET_SEEN
+                return _lost(Signal.RESET_SEEN)
     return None
+
+
+def _lost(signal: Signal) -> Ending:
+    text = "the server no longer knows this connection; it was probably restarted"
+    return Code.CONNECTION_LOST, text, Origin.RESET, signal
 
 
 def versions_ending(body: bytes) -> Ending | None:
@@ -81,6 +89,23 @@ def versions_ending(body: bytes) -> Ending | None:
     ours = ", ".join(str(each) for each in VERSIONS_SPOKEN)
     text = f"the server speaks version {spoken} of the protocol, this side speaks {ours}"
     return Code.VERSION_UNKNOWN, text, Origin.PEER, Signal.EXPIRED
+
+
+def has_answered(core: Core) -> bool:
+    """Whether anything has come that only a server can have said who knows this connection."""
+    return core.acks.largest >= 0
+
+
+def _answers_what_was_said(core: Core, opened: Opened) -> bool:
+    return core.handshake.retried_at <= opened.header.sequence < core.recovery.ledger.next_number
+
+
+def _retry_token(opened: Opened) -> bytes | None:
+    """The token of a RETRY; None where it has none."""
+    try:
+        return retry_token(_body_of(opened))
+    except PeerError:
+        return None
 
 
 def _is_from_server(core: Core, opened: Opened) -> bool:

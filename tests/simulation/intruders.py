@@ -73,6 +73,8 @@ class Forger:
     def forge(self):
         """Broken copies, wrong resets, retries and versions, and datagrams of connections that do not exist."""
         for datagram, destination in self.dice.sample(self.seen, min(len(self.seen), 30)):
+            if not datagram:
+                continue
             broken = bytearray(datagram)
             broken[self.dice.randrange(len(broken))] ^= 1 << self.dice.randrange(8)
             source = SERVER if destination is None else self._client()

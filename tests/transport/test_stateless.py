@@ -12,6 +12,7 @@ from mayhem_udp.transport.stateless import RETRIES_MAX
 from mayhem_udp.transport.streams.numbers import Side
 from mayhem_udp.wire.codec import encode_datagram, join_hello
 from mayhem_udp.wire.declarations import VERSION, DatagramType
+from mayhem_udp.wire.frames import Ping
 
 NOT_OURS = bytes([1, 99])
 
@@ -133,6 +134,24 @@ def test_what_a_retry_has_said_again_was_not_lost_on_the_way(opening):
     opening.give(retry())
     opening.listen()
     assert opening.engine.stats.lost == 0
+
+
+def test_a_retry_by_a_server_whose_predecessor_has_answered_ends_the_connection(opening):
+    """It was restarted: what its predecessor has said is not taken back, and half of each would be nobody's."""
+    opening.say(Ping())
+    opening.listen()
+    opening.give(retry(sequence=opening.ledger.next_number - 1))
+    assert (opening.closed.code, opening.closed.origin) == (Code.CONNECTION_LOST, Origin.RESET)
+    assert opening.engine.state is State.CLOSED
+
+
+def test_one_that_comes_too_late_from_elsewhere_or_unasked_is_nothing(opening):
+    opening.say(Ping())
+    opening.listen()
+    opening.give(retry(sequence=0), address=STRANGER)
+    opening.give(retry(sequence=opening.ledger.next_number))
+    opening.give(encode_datagram(DatagramType.RETRY, b"\xff\xff", connection_id=ID, sequence=0))
+    assert opening.closed is None
 
 
 def test_a_retry_after_the_handshake_changes_nothing(client):

@@ -43,7 +43,6 @@ class HandshakeStream:
         """How often the server has asked for everything again."""
         self.retried_at = 0
         """The number from which on it has been said again."""
-        """Whether the server has asked for everything again, which it does once."""
 
     @property
     def is_acked(self) -> bool:

@@ -10,7 +10,7 @@ from mayhem_udp.errors import Code
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.ending import Ending
 from mayhem_udp.transport.events import Origin
-from mayhem_udp.transport.loss import PERSISTENT_PROBES
+from mayhem_udp.transport.loss import PATIENT_TIMEOUTS, PERSISTENT_PROBES
 from mayhem_udp.transport.outbound import Outbound
 from mayhem_udp.transport.pmtud import BLACK_HOLE_PROBES
 from mayhem_udp.transport.settling import Settler
@@ -20,8 +20,6 @@ from mayhem_udp.units import MS
 from mayhem_udp.wire.codec import Parameters
 from mayhem_udp.wire.frames import Ping
 
-CREDIT_ASKED_PATIENTLY: Final = 6
-"""So often one asks for credit without waiting longer each time, as for an acknowledgement."""
 CREDIT_ASKED_MAX: Final = 16
 """So often one asks for credit in vain; at 50 % loss all of these are lost once in a hundred times."""
 
@@ -137,7 +135,7 @@ class Deadlines:
         if self._asked_for_credit >= CREDIT_ASKED_MAX:
             return  # it is withheld: the idle time-out, or whoever waits, decides
         if core.timers.deadline_ns(Timer.CREDIT) == NEVER and self._is_blocked:
-            backoff = max(self._asked_for_credit - CREDIT_ASKED_PATIENTLY, 0)
+            backoff = max(self._asked_for_credit - PATIENT_TIMEOUTS, 0)
             wait_ns = core.path.rtt.pto_ns(ack_delay_max_ns=core.settings.ack_delay_max_ns, backoff=backoff)
             core.timers.set(Timer.CREDIT, now_ns + wait_ns)
 

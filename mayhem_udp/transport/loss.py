@@ -22,8 +22,9 @@ REORDERING_MAX_ROUND_TRIPS: Final = 1
 PROBE_STEPS: Final = 3
 """Into so many steps each probe timeout after the first is divided, with a probe at each. RFC 9002 section 6.2.4 has
 two datagrams at the timeout; apart, each has an answer of its own, and a burst of losses rarely takes both."""
-PATIENT_PROBES: Final = 6 * PROBE_STEPS
-"""So many steps are equally long, only the later ones double. At 50 % loss each way a timeout's
+PATIENT_TIMEOUTS: Final = 6
+PATIENT_PROBES: Final = PATIENT_TIMEOUTS * PROBE_STEPS
+"""So many steps, those of so many timeouts, are equally long, only the later ones double. At 50 % loss each way a timeout's
 probes and their ACK are lost five times in eight, and doubling from the first on would wait longer and longer for
 nothing (Linux does the same for thin TCP streams, `tcp_thin_linear_timeouts`)."""
 PERSISTENT_PROBES: Final = 1 + PATIENT_PROBES
@@ -80,13 +81,11 @@ class LossDetector:
         """When to probe: some time after the last datagram that wants an answer."""
         if not ledger.flight.runs:
             return NEVER
-        if not rtt.samples:
-            wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=self.probes)
-        else:
-            backoff = max(self.probes - PATIENT_PROBES, 0)
-            wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
-            if 0 < self.probes <= PATIENT_PROBES:
-                wait_ns //= PROBE_STEPS
+        patience = PATIENT_PROBES if rtt.samples else 0
+        backoff = max(self.probes - patience, 0)
+        wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
+        if 0 < self.probes <= patience:
+            wait_ns //= PROBE_STEPS
         return ledger.flight.runs[-1].sent_ns + wait_ns
 
     def _delay_ns(self, rtt: RoundTrip) -> int:

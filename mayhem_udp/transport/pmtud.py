@@ -9,6 +9,7 @@ Never sends: `outbound` asks for the size of the next probe.
 from typing import Final
 
 from mayhem_udp.limits import DATAGRAM_MIN_BYTES
+from mayhem_udp.transport.loss import PERSISTENT_PROBES
 from mayhem_udp.units import MINUTE
 
 PROBES_MAX: Final = 5
@@ -16,8 +17,8 @@ PROBES_MAX: Final = 5
 third of everything is lost."""
 RAISE_NS: Final = 10 * MINUTE
 """When to look for a larger size again (RFC 8899 section 5.1.1, PMTU_RAISE_TIMER)."""
-BLACK_HOLE_PROBES: Final = 19
-"""So many probes in a row with a size above the base, and the size is suspected: as long as seven timeouts."""
+BLACK_HOLE_PROBES: Final = PERSISTENT_PROBES
+"""So many probes in a row with a size above the base, and the size is suspected, as the path itself is."""
 PLATEAUS: Final = (
     *(1_232, 1_252, 1_292, 1_332, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472),
     *(1_972, 2_972, 4_322, 8_152, 8_952, 8_972, 16_332, 32_716, 65_487),

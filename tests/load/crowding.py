@@ -20,12 +20,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
+import mayhem_udp
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "soak")]
 
 from streets import Daemon  # noqa: E402  # the folder above comes first
-
-import mayhem_udp  # noqa: E402  # likewise
 
 PER_PROCESS = 50
 FAULTS = "drop=5%,corrupt=1%"

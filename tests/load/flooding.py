@@ -26,22 +26,22 @@ import time
 from pathlib import Path
 from random import Random
 
+from mayhem_udp.limits import AMPLIFICATION_FACTOR, HELLO_MIN_BYTES
+from mayhem_udp.transport.datagrams import Address, ReceivedBatch
+from mayhem_udp.transport.listener import Listener
+from mayhem_udp.transport.tokens import TokenMint
+from mayhem_udp.units import HOUR
+from mayhem_udp.wire.codec import encode_datagram, encode_frame, encode_handshake, join_hello
+from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
+from mayhem_udp.wire.frames import Handshake
+from mayhem_udp.wire.layout import FRAMES_OVERHEAD_BYTES
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "soak"), str(HERE.parent / "transport")]
 
 from by_hand import PARAMETERS  # noqa: E402  # the folders above come first
 from streets import MAYHEM, Daemon, environ_of  # noqa: E402  # likewise
 from virtual_pair import ADMIT_ALL, transport_settings  # noqa: E402  # likewise
-
-from mayhem_udp.limits import AMPLIFICATION_FACTOR, HELLO_MIN_BYTES  # noqa: E402  # likewise
-from mayhem_udp.transport.datagrams import Address, ReceivedBatch  # noqa: E402  # likewise
-from mayhem_udp.transport.listener import Listener  # noqa: E402  # likewise
-from mayhem_udp.transport.tokens import TokenMint  # noqa: E402  # likewise
-from mayhem_udp.units import HOUR  # noqa: E402  # likewise
-from mayhem_udp.wire.codec import encode_datagram, encode_frame, encode_handshake, join_hello  # noqa: E402  # likewise
-from mayhem_udp.wire.declarations import DatagramFlag, DatagramType  # noqa: E402  # likewise
-from mayhem_udp.wire.frames import Handshake  # noqa: E402  # likewise
-from mayhem_udp.wire.layout import FRAMES_OVERHEAD_BYTES  # noqa: E402  # likewise
 
 CANNOT = 77
 FORGED = ipaddress.ip_network("198.18.0.0/15")

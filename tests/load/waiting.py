@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import mayhem_udp
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "soak")]
 
 from streets import MAYHEM, Daemon, environ_of  # noqa: E402  # the folder above comes first
-
-import mayhem_udp  # noqa: E402  # likewise
 
 GAP_MAX_MS = 50
 SMALL = 4_096

@@ -29,6 +29,15 @@ def slow_pair(folder, *, job_ns, **settings):
     return pair
 
 
+def slow_client(folder, *, job_ns):
+    """A pair whose client takes so long for each job."""
+    pair = None
+    workers = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: job_ns)
+    pair = SessionPair(folder, client_options={"workers": workers})
+    pair.open()
+    return pair
+
+
 def small_files(count, size):
     for number in range(count):
         data = some_bytes(size, seed=number)
@@ -81,10 +90,7 @@ def test_a_pack_waits_for_its_disk_at_the_sender(tmp_path, size):
 
 def test_what_comes_while_a_worker_writes_is_its_next_job_and_one(tmp_path):
     """A job for each batch of datagrams cost a fifth of an upload's time, in threads that wait for each other."""
-    pair = None
-    workers = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: SECOND // 10)
-    pair = SessionPair(tmp_path, client_options={"workers": workers})
-    pair.open()
+    pair = slow_client(tmp_path, job_ns=SECOND // 10)
     data = some_bytes(4 * MIB)
     (pair.root / "a").write_bytes(data)
     stream, pieces = BytesIO(), []
@@ -105,10 +111,7 @@ def test_what_comes_while_a_worker_writes_is_its_next_job_and_one(tmp_path):
 
 
 def test_what_was_gathered_for_a_worker_is_given_back_when_its_request_ends(tmp_path):
-    pair = None
-    workers = LateWorkers(lambda: pair.now_ns if pair else 0, lambda: 5 * SECOND)
-    pair = SessionPair(tmp_path, client_options={"workers": workers})
-    pair.open()
+    pair = slow_client(tmp_path, job_ns=5 * SECOND)
     (pair.root / "a").write_bytes(some_bytes(4 * MIB))
     fetch = pair.client.start(
         lambda *where: GetReceiver(*where, name="a", stage=lambda _: Outflow(BytesIO()), partial=None)

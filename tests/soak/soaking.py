@@ -20,14 +20,14 @@ from pathlib import Path
 from random import Random
 from threading import Event
 
+from mayhem_udp.mayhem.profiles import PROFILES
+from mayhem_udp.units import SECOND, parse_duration_ns
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "simulation")]
 
 from people import Book, Person  # noqa: E402  # the folders above come first
 from streets import Daemon, Nat, Proxy  # noqa: E402  # likewise
-
-from mayhem_udp.mayhem.profiles import PROFILES  # noqa: E402  # likewise
-from mayhem_udp.units import SECOND, parse_duration_ns  # noqa: E402  # likewise
 
 RESULT = HERE.parents[1] / ".soak" / "soak.json"
 TIME_MIN_S = 6

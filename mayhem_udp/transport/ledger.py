@@ -7,7 +7,6 @@ Never decides that something is lost (`loss`), nor what to send again (the owner
 """
 
 from bisect import bisect_right
-from copy import copy
 from typing import Final, Protocol
 
 from mayhem_udp.rangeset import RangeSet
@@ -99,35 +98,31 @@ class Run:
         """One past the last number."""
         return self.first + self.count
 
-    def split(self, count: int) -> "Run":
-        """Cut off and return the first `count` datagrams; this run keeps the others."""
-        assert 0 < count < self.count, "a split leaves something on both sides"
+    def part(self, start: int, stop: int) -> "Run":
+        """The datagrams with numbers `[start, stop)` of it, as a run of their own; this one stays as it is."""
+        assert self.first <= start < stop <= self.stop, "a part is within the whole, and not empty"
         overhead = (self.wire_bytes - self.length) // self.count
-        length = count * self.chunk_bytes
-        head = Run(
-            first=self.first,
+        count, skipped = stop - start, (start - self.first) * self.chunk_bytes
+        length = min(count * self.chunk_bytes, self.length - skipped)
+        part = Run(
+            first=start,
             count=count,
             sent_ns=self.sent_ns,
             wire_bytes=length + count * overhead,
             body=self.body,
-            offset=self.offset,
+            offset=self.offset + skipped,
             chunk_bytes=self.chunk_bytes,
             length=length,
         )
-        head.delivered_bytes = self.delivered_bytes
-        head.delivered_ns = self.delivered_ns
-        head.first_sent_ns = self.first_sent_ns
-        head.sent_bytes = self.sent_bytes
-        head.sent_before_bytes = self.sent_before_bytes
-        head.lost_bytes = self.lost_bytes
-        head.in_flight_bytes = self.in_flight_bytes
-        head.app_limited = self.app_limited
-        self.first += count
-        self.count -= count
-        self.offset += length
-        self.length -= length
-        self.wire_bytes -= head.wire_bytes
-        return head
+        part.delivered_bytes = self.delivered_bytes
+        part.delivered_ns = self.delivered_ns
+        part.first_sent_ns = self.first_sent_ns
+        part.sent_bytes = self.sent_bytes
+        part.sent_before_bytes = self.sent_before_bytes
+        part.lost_bytes = self.lost_bytes
+        part.in_flight_bytes = self.in_flight_bytes
+        part.app_limited = self.app_limited
+        return part
 
 
 class RunList:
@@ -153,7 +148,7 @@ class RunList:
     def take(self, start: int, stop: int) -> list[Run]:
         """Remove and return everything with numbers in `[start, stop)`, cutting runs at its edges.
 
-        What is cut are copies: an outcome that is still to be settled may name the whole.
+        What is cut is left as it was: an outcome that is still to be settled may name the whole.
         """
         runs, firsts = self.runs, self.firsts
         low = bisect_right(firsts, start) - 1
@@ -165,12 +160,11 @@ class RunList:
         taken = runs[low:high]
         kept: list[Run] = []
         if taken[0].first < start:
-            taken[0] = copy(taken[0])
-            kept.append(taken[0].split(start - taken[0].first))
+            kept.append(taken[0].part(taken[0].first, start))
+            taken[0] = taken[0].part(start, taken[0].stop)
         if taken[-1].stop > stop:
-            tail = copy(taken[-1])
-            taken[-1] = tail.split(stop - tail.first)
-            kept.append(tail)
+            kept.append(taken[-1].part(stop, taken[-1].stop))
+            taken[-1] = taken[-1].part(taken[-1].first, stop)
         runs[low:high] = kept
         firsts[low:high] = [each.first for each in kept]
         return taken

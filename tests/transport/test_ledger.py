@@ -102,7 +102,7 @@ def pieces(runs):
 
 
 @given(st.integers(2, 20), st.data())
-def test_a_split_keeps_what_delivery_has_noted(count, data):
+def test_parts_make_up_the_whole_and_keep_what_delivery_has_noted(count, data):
     run = body_run(10, count)
     noted = (
         "delivered_bytes",
@@ -115,11 +115,13 @@ def test_a_split_keeps_what_delivery_has_noted(count, data):
     for value, name in enumerate((*noted, "in_flight_bytes", "sent_ns"), 1):
         setattr(run, name, value)
     run.app_limited = True
-    head = run.split(data.draw(st.integers(1, count - 1)))
-    assert head.stop == run.first
-    assert head.count + run.count == count
+    edge = run.first + data.draw(st.integers(1, count - 1))
+    head, tail = run.part(run.first, edge), run.part(edge, run.stop)
+    assert (head.first, head.stop, tail.stop) == (run.first, tail.first, run.stop)
+    assert (head.offset, head.offset + head.length) == (run.offset, tail.offset)
+    assert (head.length + tail.length, head.wire_bytes + tail.wire_bytes) == (run.length, run.wire_bytes)
     for name in (*noted, "in_flight_bytes", "sent_ns", "app_limited"):
-        assert getattr(head, name) == getattr(run, name), name
+        assert getattr(head, name) == getattr(tail, name) == getattr(run, name), name
 
 
 def test_what_was_lost_is_remembered_for_a_while_and_in_bounded_number():
@@ -147,6 +149,7 @@ def test_skipped_numbers_are_remembered_as_long_as_older_ones_are_in_flight():
     assert list(ledger.skipped) == [(5, 7)], "what is under the flight can no longer be gained by guessing"
 
 
-def test_a_split_that_leaves_nothing_is_our_own_mistake():
-    with pytest.raises(AssertionError):
-        body_run(0, 3).split(3)
+def test_a_part_that_is_empty_or_not_within_is_our_own_mistake():
+    for start, stop in ((2, 2), (-1, 2), (1, 4)):
+        with pytest.raises(AssertionError):
+            body_run(0, 3).part(start, stop)

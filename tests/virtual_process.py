@@ -15,10 +15,13 @@ from mayhem_udp.store.disk import RealDisk
 class CountedDisk(RealDisk):
     """The real disk of one process: `crash` closes all that it has open, as the end of a process does."""
 
+    made = []  # noqa: RUF012  # one list for all: at the end of a test, all of its processes end
+
     def __init__(self):
         super().__init__()
         self.open = set()
         self.is_gone = False
+        self.made.append(self)
 
     def close(self, file):
         if file in self.open:  # generators of a process that crashed are closed late, by the collector
@@ -29,6 +32,12 @@ class CountedDisk(RealDisk):
         self.is_gone = True
         for file in list(self.open):
             self.close(file)
+
+    @classmethod
+    def end_all(cls):
+        """No process outlives its test: a thousand descriptors are more than `select` can watch."""
+        while cls.made:
+            cls.made.pop().crash()
 
     def _count(self, file):
         assert not self.is_gone, "a process that crashed opens nothing"

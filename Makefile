@@ -1,29 +1,17 @@
-# `make` alone lists the targets. Everything runs in .venv, which `setup` makes from a lock with hashes; with
-# ENGINE=compiled in .venv-compiled, where the package is a wheel whose engine is C (hatch_build.py).
+# `make` alone lists the targets. Everything runs in .venv, which `setup` makes from a lock with hashes.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-ENGINE ?= pure
-TIME ?= 10m
-
-ifeq ($(ENGINE),compiled)
-VENV := .venv-compiled
-SOURCES := hatch_build.py $(shell find mayhem_udp -name '*.py')
-# What is beside the package in a checkout (bench, demo) comes after it, and so does the package's source.
-INSTALL = MAYHEM_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall . \
-	&& echo $(CURDIR) > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
-else
 VENV := .venv
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TIME ?= 10m
 
-$(STAMP): requirements/dev.lock pyproject.toml $(SOURCES)
+$(STAMP): requirements/dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	@$(INSTALL)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: setup demo test guard lint soak fuzz mutation bench bench-full bench-peers docs lock clean help
@@ -31,7 +19,7 @@ $(STAMP): requirements/dev.lock pyproject.toml $(SOURCES)
 setup: $(STAMP) ## Make .venv with everything, pinned with hashes
 
 demo: setup ## Several clients, a hostile network, every file whole
-	@$(BIN)/python -P -m demo
+	@$(BIN)/python -m demo
 
 test: setup ## Everything that is proved, in a few minutes
 	@$(BIN)/pytest -n auto --dist worksteal -q
@@ -46,14 +34,14 @@ lint: setup ## ruff, mypy, import-linter
 	$(BIN)/lint-imports --no-logo
 
 bench: setup ## How fast it is here, in under five minutes, without root
-	@$(BIN)/python -P -m bench.quick
+	@$(BIN)/python -m bench.quick
 
 bench-peers: ## Install what the bench compares with (Debian's packages, as root)
 	apt-get install --yes --no-install-recommends rsync openssh-client openssh-server uftp srt-tools \
 		ngtcp2-client ngtcp2-server openssl iperf3 iproute2 gcc libc6-dev
 
 bench-full: setup ## Every table and every target, over emulated links, as root; takes hours (ARGS=--help)
-	@$(BIN)/python -P -m bench.full $(ARGS)
+	@$(BIN)/python -m bench.full $(ARGS)
 
 soak: setup ## Simulator and real processes under mayhem for TIME (default 10m)
 	@$(BIN)/python tests/soak/soaking.py --time $(TIME)
@@ -77,7 +65,7 @@ lock: setup ## Pin the newest versions that fit (needs uv)
 		--no-emit-index-url --no-header --group $$group --upgrade -o requirements/$$group.lock; done
 
 clean: ## Remove what was made
-	rm -rf .venv .venv-compiled build dist bench/results .mutation .fuzz .soak .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist bench/results .mutation .fuzz .soak .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list

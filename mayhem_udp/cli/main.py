@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -66,17 +65,11 @@ class _LateGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-def _engine() -> str:
-    """What is said of an engine that is compiled (hatch_build.py); a module that imports nothing stands for it."""
-    spec = find_spec("mayhem_udp.rangeset")
-    return " (compiled)" if spec is not None and not str(spec.origin).endswith(".py") else ""
-
-
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: Any) -> None:
     if wanted and not ctx.resilient_parsing:
         from mayhem_udp import __version__
 
-        click.echo(f"mayhem {__version__}{_engine()}")
+        click.echo(f"mayhem {__version__}")
         ctx.exit()
 
 

@@ -54,7 +54,7 @@ def test_a_hello_of_another_version_that_is_too_short_gets_no_answer(pair):
 def test_a_client_whose_version_is_not_spoken_ends_and_says_which_are(pair):
     to_client(pair, DatagramType.VERSIONS, join_versions((OTHER, 9)), version=OTHER)
     closed = pair.client.closed
-    assert closed.code == Code.VERSION_UNKNOWN
+    assert closed.code is Code.VERSION_UNKNOWN
     assert (
         closed.reason == f"the server speaks version {OTHER}, 9 of the protocol, this side speaks {VERSION}"
     )

@@ -1,22 +1,22 @@
 """The others on the link: TCP as it is out there, in the form that matters to whoever shares with it."""
 
-from mayhem_udp.transport.congestion.base import AckSample, Rates
+from mayhem_udp.transport.congestion.base import AckSample
 from mayhem_udp.transport.congestion.cubic import Cubic
 from mayhem_udp.units import MS, SECOND
 
 
-class TcpCubic:
+class TcpCubic(Cubic):
     """CUBIC as kernels have it: clocked by its ACKs, not paced."""
 
-    def __init__(self, *, max_datagram_bytes: int, rates: Rates, now_ns: int) -> None:
-        self._cubic = Cubic(max_datagram_bytes=max_datagram_bytes, rates=rates, now_ns=now_ns)
-        self.pacing_rate_bps = 10**12
-        self.send_quantum_bytes = 2 * max_datagram_bytes
-        """What an ACK lets go, the rest following it at once."""
+    @property
+    def pacing_rate_bps(self) -> int:
+        """No pacing."""
+        return 10**12
 
-    def __getattr__(self, name: str):
-        """All else is ours."""
-        return getattr(self._cubic, name)
+    @property
+    def send_quantum_bytes(self) -> int:
+        """What an ACK lets go, the rest following it at once."""
+        return 2 * self._size
 
 
 class TcpBbr:

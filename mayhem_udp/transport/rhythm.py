@@ -13,9 +13,7 @@ from mayhem_udp.wire.frames import AckFrequency
 PER_ROUND_TRIP: Final = 8
 BURSTS_MIN: Final = 2
 PER_WINDOW_MIN: Final = 4
-"""Where only a few bursts fit in the window every other burst is enough, but for four ACKs in a window. Where not
-even two datagrams come in an eighth of a round trip, the delay is a quarter: else each would be answered by itself,
-which costs both ends more than sending and taking it does."""
+"""Where only a few bursts fit in the window every other burst is enough, but for four ACKs in a window."""
 DELAY_MIN_NS: Final = 1 * MS
 EVERY_MIN: Final = 2
 EVERY_MAX: Final = 0xFFFF
@@ -51,9 +49,7 @@ class AckRhythm:
         few_bytes = min(BURSTS_MIN * quantum_bytes, window_bytes // PER_WINDOW_MIN)
         every = max(window_bytes // PER_ROUND_TRIP, few_bytes) // datagram_bytes
         every = min(max(every, EVERY_MIN), EVERY_MAX)
-        holds_few = window_bytes < PER_ROUND_TRIP * EVERY_MIN * datagram_bytes
-        per_round_trip = PER_WINDOW_MIN if holds_few else PER_ROUND_TRIP
-        delay_ns = min(max(rtt.min_ns // per_round_trip, DELAY_MIN_NS), delay_max_ns)
+        delay_ns = min(max(rtt.min_ns // PER_ROUND_TRIP, DELAY_MIN_NS), delay_max_ns)
         if not _differs(every, self._every) and not _differs(delay_ns, self._delay_ns):
             return None
         self._every, self._delay_ns = every, delay_ns

@@ -6,7 +6,7 @@ loss that depends on its rate from loss that does not.
 Owns the counters of sent, delivered and lost bytes. Never decides a rate.
 """
 
-from mayhem_udp.transport.ledger import Run
+from mayhem_udp.transport.ledger import DeliveryState, Run
 
 
 class Delivery:
@@ -38,14 +38,16 @@ class Delivery:
             self._first_sent_ns = self._delivered_ns = run.sent_ns
             self._first_sent_before_bytes = self.sent_bytes
         self.sent_bytes += run.wire_bytes
-        run.delivered_bytes = self.delivered_bytes
-        run.delivered_ns = self._delivered_ns
-        run.first_sent_ns = self._first_sent_ns
-        run.sent_before_bytes = self._first_sent_before_bytes
-        run.sent_bytes = self.sent_bytes
-        run.lost_bytes = self.lost_bytes
-        run.in_flight_bytes = in_flight_before_bytes + run.wire_bytes
-        run.app_limited = self.app_limited_until_bytes > 0
+        run.delivery = DeliveryState(
+            delivered_bytes=self.delivered_bytes,
+            delivered_ns=self._delivered_ns,
+            first_sent_ns=self._first_sent_ns,
+            sent_before_bytes=self._first_sent_before_bytes,
+            sent_bytes=self.sent_bytes,
+            lost_bytes=self.lost_bytes,
+            in_flight_bytes=in_flight_before_bytes + run.wire_bytes,
+            app_limited=self.app_limited_until_bytes > 0,
+        )
 
     def on_app_limited(self, *, in_flight_bytes: int) -> None:
         """There was nothing to send although the path would have taken it."""
@@ -57,9 +59,9 @@ class Delivery:
             self.delivered_bytes += run.wire_bytes
         newest = max(runs, key=_number)
         self._delivered_ns = now_ns
-        if newest.first_sent_ns <= newest.sent_ns:
+        if newest.delivery.first_sent_ns <= newest.sent_ns:
             self._first_sent_ns = newest.sent_ns
-            self._first_sent_before_bytes = newest.sent_bytes
+            self._first_sent_before_bytes = newest.delivery.sent_bytes
         if self.app_limited_until_bytes and self.delivered_bytes > self.app_limited_until_bytes:
             self.app_limited_until_bytes = 0
         return newest

@@ -7,7 +7,7 @@ Never decides that something is lost (`loss`), nor what to send again (the owner
 """
 
 from bisect import bisect_right
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.wire.frames import Frame
@@ -26,33 +26,47 @@ class BodyOwner(Protocol):
         """These bytes were lost, as far as one knows."""
 
 
+class DeliveryState(NamedTuple):
+    """What `delivery` had counted when a run was sent; from it the rate is computed when it is acknowledged.
+
+    The state that a packet has in draft-ietf-ccwg-bbr section 4.1.
+    """
+
+    delivered_bytes: int = 0
+    delivered_ns: int = 0
+    first_sent_ns: int = 0
+    sent_before_bytes: int = 0
+    """All that had been sent when what `first_sent_ns` tells of was."""
+    sent_bytes: int = 0
+    """All that had been sent, the run included."""
+    lost_bytes: int = 0
+    in_flight_bytes: int = 0
+    """The run included."""
+    app_limited: bool = False
+
+
+UNSENT: Final = DeliveryState()
+
+
 class Run:
     """Datagrams `[first, first + count)`, sent at `sent_ns`, `wire_bytes` long together.
 
     Of a body: `length` bytes from `offset`, `chunk_bytes` in each datagram but the last.
     Of frames: `count` is 1 and `frames` holds what is to be repeated if it is lost.
     `probe_bytes` is the size of a path MTU probe, else 0. `told_largest` is the largest number named by an
-    ACK in it, -1 for none. The rest is the state of delivery at the
-    time of sending (`delivery`), from which the rate is computed when it is acknowledged.
+    ACK in it, -1 for none. `delivery` is set when it is sent.
     """
 
     __slots__ = (
-        "app_limited",
         "body",
         "chunk_bytes",
         "count",
-        "delivered_bytes",
-        "delivered_ns",
+        "delivery",
         "first",
-        "first_sent_ns",
         "frames",
-        "in_flight_bytes",
         "length",
-        "lost_bytes",
         "offset",
         "probe_bytes",
-        "sent_before_bytes",
-        "sent_bytes",
         "sent_ns",
         "told_largest",
         "wire_bytes",
@@ -84,14 +98,7 @@ class Run:
         self.frames = frames
         self.probe_bytes = probe_bytes
         self.told_largest = told_largest
-        self.delivered_bytes = 0
-        self.delivered_ns = 0
-        self.first_sent_ns = 0
-        self.sent_bytes = 0
-        self.sent_before_bytes = 0
-        self.lost_bytes = 0
-        self.in_flight_bytes = 0
-        self.app_limited = False
+        self.delivery = UNSENT
 
     @property
     def stop(self) -> int:
@@ -114,14 +121,7 @@ class Run:
             chunk_bytes=self.chunk_bytes,
             length=length,
         )
-        part.delivered_bytes = self.delivered_bytes
-        part.delivered_ns = self.delivered_ns
-        part.first_sent_ns = self.first_sent_ns
-        part.sent_bytes = self.sent_bytes
-        part.sent_before_bytes = self.sent_before_bytes
-        part.lost_bytes = self.lost_bytes
-        part.in_flight_bytes = self.in_flight_bytes
-        part.app_limited = self.app_limited
+        part.delivery = self.delivery
         return part
 
 

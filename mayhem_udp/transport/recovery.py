@@ -10,7 +10,7 @@ from typing import Final
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import ACK_PAIRS_MAX
 from mayhem_udp.transport.congestion.base import AckSample
-from mayhem_udp.transport.ledger import Ledger, Run
+from mayhem_udp.transport.ledger import UNSENT, Ledger, Run
 from mayhem_udp.transport.path import Path
 from mayhem_udp.transport.timers import NEVER
 from mayhem_udp.units import US
@@ -164,9 +164,10 @@ class Recovery:
         lost_bytes = sum(run.wire_bytes for run in real_lost)
         delivery.lost_bytes += lost_bytes
         newest = delivery.on_acked(acked, now_ns=now_ns) if acked else None
+        then = newest.delivery if newest is not None else UNSENT
         interval_ns = 0
         if newest is not None:
-            interval_ns = max(newest.sent_ns - newest.first_sent_ns, now_ns - newest.delivered_ns)
+            interval_ns = max(newest.sent_ns - then.first_sent_ns, now_ns - then.delivered_ns)
         path.controller.on_ack(
             AckSample(
                 now_ns=now_ns,
@@ -182,12 +183,12 @@ class Recovery:
                 delivered_bytes=delivery.delivered_bytes,
                 lost_total_bytes=delivery.lost_bytes,
                 rate_interval_ns=interval_ns,
-                rate_delivered_bytes=delivery.delivered_bytes - newest.delivered_bytes if newest else 0,
-                rate_sent_bytes=newest.sent_bytes - newest.sent_before_bytes if newest else 0,
-                rate_prior_delivered_bytes=newest.delivered_bytes if newest else 0,
-                rate_is_app_limited=newest.app_limited if newest else False,
-                rate_tx_in_flight_bytes=newest.in_flight_bytes if newest else 0,
-                rate_lost_bytes=max(delivery.lost_bytes - newest.lost_bytes, 0) if newest else 0,
+                rate_delivered_bytes=delivery.delivered_bytes - then.delivered_bytes if newest else 0,
+                rate_sent_bytes=then.sent_bytes - then.sent_before_bytes,
+                rate_prior_delivered_bytes=then.delivered_bytes,
+                rate_is_app_limited=then.app_limited,
+                rate_tx_in_flight_bytes=then.in_flight_bytes,
+                rate_lost_bytes=max(delivery.lost_bytes - then.lost_bytes, 0) if newest else 0,
                 corrupt_packets=corrupt,
             )
         )

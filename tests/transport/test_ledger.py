@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mayhem_udp.transport.ledger import LOST_KEPT_MAX, Ledger, Run
+from mayhem_udp.transport.ledger import LOST_KEPT_MAX, DeliveryState, Ledger, Run
 
 OVERHEAD = 40
 CHUNK = 100
@@ -104,24 +104,16 @@ def pieces(runs):
 @given(st.integers(2, 20), st.data())
 def test_parts_make_up_the_whole_and_keep_what_delivery_has_noted(count, data):
     run = body_run(10, count)
-    noted = (
-        "delivered_bytes",
-        "delivered_ns",
-        "first_sent_ns",
-        "sent_bytes",
-        "sent_before_bytes",
-        "lost_bytes",
-    )
-    for value, name in enumerate((*noted, "in_flight_bytes", "sent_ns"), 1):
-        setattr(run, name, value)
-    run.app_limited = True
+    run.sent_ns, run.delivery = 8, DeliveryState(1, 2, 3, 4, 5, 6, 7, app_limited=True)
     edge = run.first + data.draw(st.integers(1, count - 1))
     head, tail = run.part(run.first, edge), run.part(edge, run.stop)
     assert (head.first, head.stop, tail.stop) == (run.first, tail.first, run.stop)
     assert (head.offset, head.offset + head.length) == (run.offset, tail.offset)
     assert (head.length + tail.length, head.wire_bytes + tail.wire_bytes) == (run.length, run.wire_bytes)
-    for name in (*noted, "in_flight_bytes", "sent_ns", "app_limited"):
-        assert getattr(head, name) == getattr(tail, name) == getattr(run, name), name
+    assert head.count + tail.count == count
+    assert head.sent_ns == tail.sent_ns == run.sent_ns
+    assert head.delivery == tail.delivery == run.delivery
+    assert run.delivery == (1, 2, 3, 4, 5, 6, 7, True)
 
 
 def test_what_was_lost_is_remembered_for_a_while_and_in_bounded_number():

@@ -191,7 +191,7 @@ def test_samples_of_a_sender_with_nothing_to_send_say_so():
     delivery.on_app_limited(in_flight_bytes=1_000)
     later = Run(first=1, count=1, sent_ns=SECOND, wire_bytes=1_000)
     delivery.on_sent(later, in_flight_before_bytes=1_000)
-    assert (run.app_limited, later.app_limited) == (False, True)
+    assert (run.delivery.app_limited, later.delivery.app_limited) == (False, True)
     delivery.on_acked([run], now_ns=SECOND)
     assert delivery.app_limited_until_bytes
     delivery.on_acked([later], now_ns=SECOND)

@@ -220,7 +220,7 @@ class ClientEndpoint:
             now_ns = monotonic_ns()
             conversation.connection.handle_timeout(now_ns=now_ns)
             self._take_events(conversation, now_ns=now_ns)
-            self._serve()
+            self._go_on()
 
     def _on_writable(self) -> None:
         if self._conversation is not None:
@@ -233,18 +233,25 @@ class ClientEndpoint:
             self._on_readable()
 
     def _serve(self) -> None:
-        """Let the session and the connection go on, and see to it that both are heard again."""
+        """Something has happened: let the session go on, and the connection."""
+        if self._conversation is not None:
+            self._conversation.wants_pump = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the session and the connection do what they may, and see to it that both are heard again."""
         conversation = self._conversation
         if conversation is None:
             return
         now_ns = monotonic_ns()
         self._take_events(conversation, now_ns=now_ns)
-        conversation.pump(now_ns=now_ns)
+        if conversation.wants_pump:
+            conversation.pump(now_ns=now_ns)
         conversation.deficit_bytes = SEND_BYTES
         may_have_more = conversation.send(now_ns=now_ns) and not conversation.socket.is_blocked
         self._watcher.on_served(conversation, now_ns=now_ns)
         if may_have_more or conversation.wants_pump:
-            self._loop.call_soon(self._serve)
+            self._loop.call_soon(self._go_on)
         conversation.arm()
         self._watch(conversation.socket)
 

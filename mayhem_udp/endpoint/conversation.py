@@ -27,8 +27,8 @@ class Conversation:
         """The socket that the peer was heard at last."""
         self.deficit_bytes = 0
         """What it may still send in this round (deficit round robin)."""
-        self.wants_pump = False
-        """Whether its session has work that waits for nobody."""
+        self.wants_pump = True
+        """Whether its session may have work: it said so, or something has happened since. Time alone gives it none."""
         self.heard_ns = 0
         """When its peer was heard last."""
         self._timer = timer

@@ -74,6 +74,7 @@ class Loop:
         self._from_threads: deque[Callback] = deque()
         self._is_woken = False
         self._is_running = False
+        self._changes = 0  # how often what is watched has changed
         self._signals: dict[int, tuple[Callback, Any]] = {}
         self._wakeup_before: int | None = None
         self._pipe_out, self._pipe_in = os.pipe()
@@ -100,10 +101,12 @@ class Loop:
         on_readable, _ = self._selector.get_key(what).data
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if on_writable else 0)
         self._selector.modify(what, events, (on_readable, on_writable))
+        self._changes += 1
 
     def unwatch(self, what: HasDescriptor) -> None:
         """Forget `what`; to be done before it is closed."""
         self._selector.unregister(what)
+        self._changes += 1
 
     def timer(self, callback: Callback) -> Timer:
         """A timer that is not set yet."""
@@ -193,11 +196,14 @@ class Loop:
         return (wait_ns if wait_max_ns is None else min(wait_ns, wait_max_ns)) / SECOND
 
     def _do(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
+        changes = self._changes
         for key, mask in events:
             on_readable, on_writable = key.data
-            if mask & selectors.EVENT_READ and self._is_watched(key):
+            if mask & selectors.EVENT_READ and (changes == self._changes or self._is_watched(key)):
                 self._call(on_readable)
-            if mask & selectors.EVENT_WRITE and on_writable and self._is_watched(key):
+            if not mask & selectors.EVENT_WRITE or not on_writable:
+                continue
+            if changes == self._changes or self._is_watched(key):
                 self._call(on_writable)
         for timer in self._agenda.pop_due(now_ns=self.gaps.begun_ns):
             timer._is_ready = True  # noqa: SLF001  # a timer is this module's own

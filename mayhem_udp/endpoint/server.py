@@ -142,7 +142,7 @@ class Server:
         now_ns = monotonic_ns()
         conversation.connection.handle_timeout(now_ns=now_ns)
         self._take_events(conversation, now_ns=now_ns)
-        self._make_ready(conversation)
+        self._put_in_line(conversation)
         self._round()
 
     def _take_events(self, conversation: Conversation, *, now_ns: int) -> None:
@@ -179,6 +179,11 @@ class Server:
             self._ask_for_round()
 
     def _make_ready(self, conversation: Conversation) -> None:
+        """Something has happened to it."""
+        conversation.wants_pump = True
+        self._put_in_line(conversation)
+
+    def _put_in_line(self, conversation: Conversation) -> None:
         self._ready.setdefault(conversation.connection.connection_id, conversation)
 
     # --- Turns ---------------------------------------------------------------------------------------
@@ -211,14 +216,15 @@ class Server:
             self._ask_for_round()
 
     def _serve(self, conversation: Conversation, *, now_ns: int) -> None:
-        conversation.pump(now_ns=now_ns)
+        if conversation.wants_pump:
+            conversation.pump(now_ns=now_ns)
         may_have_more = conversation.send(now_ns=now_ns) and not conversation.socket.is_blocked
         self._watcher.on_served(conversation, now_ns=now_ns)
         if conversation.is_over:
             self._forget(conversation)
             return
         if may_have_more or conversation.wants_pump:
-            self._make_ready(conversation)
+            self._put_in_line(conversation)
         conversation.arm()
 
     def _forget(self, conversation: Conversation) -> None:

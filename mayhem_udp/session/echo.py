@@ -74,9 +74,9 @@ class EchoClient(Exchange):
 
     def pump(self, *, now_ns: int) -> None:
         """Send on, hash on."""
-        self.sender.pump()
+        has_more = self.sender.pump()
         self.receiver.pump()
-        self.wants_pump = self.sender.has_work or self.receiver.staging.hash_is_behind
+        self.wants_pump = has_more or self.receiver.staging.hash_is_behind
 
     def _in_place(self, digest: bytes) -> None:
         self.sha256 = digest
@@ -147,8 +147,7 @@ class EchoServer(ReceivingExchange):
     def pump(self, *, now_ns: int) -> None:
         """Send on, hash on."""
         if self.sender is not None:
-            self.sender.pump()
-            self.wants_pump = self.sender.has_work
+            self.wants_pump = self.sender.pump()
         else:
             super().pump(now_ns=now_ns)
 

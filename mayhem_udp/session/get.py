@@ -153,8 +153,7 @@ class GetSender(Exchange):
     def pump(self, *, now_ns: int) -> None:
         """Send on."""
         if self.sender is not None:
-            self.sender.pump()
-            self.wants_pump = self.sender.has_work
+            self.wants_pump = self.sender.pump()
 
     def on_farewell(self, error: MayhemError) -> None:
         """A client that is content with a file that was sent whole has it; only its saying so was lost."""

@@ -98,9 +98,10 @@ class PackSender:
     @property
     def has_work(self) -> bool:
         """Whether `pump` could go on at once."""
+        if self.is_sent or self._is_gathering:
+            return False
         exchange = self._exchange
-        room = exchange.connection.body_room_bytes(exchange.request)
-        return not self.is_sent and not self._is_gathering and room >= BLOCK_BYTES // 4
+        return exchange.connection.body_room_bytes(exchange.request) >= BLOCK_BYTES // 4
 
 
 Store = Callable[[list[SmallFile]], Sequence[int]]

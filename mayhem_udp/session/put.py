@@ -71,8 +71,7 @@ class PutSender(Exchange):
 
     def pump(self, *, now_ns: int) -> None:
         """Send on."""
-        self.sender.pump()
-        self.wants_pump = self.sender.has_work
+        self.wants_pump = self.sender.pump()
 
     def on_end(self) -> None:
         """Close the file."""

@@ -52,31 +52,27 @@ class FileSender:
             self._skip.add(start, stop)
             self._exchange.connection.skip_body(self._exchange.request, start, stop)
 
-    @property
-    def has_work(self) -> bool:
-        """Whether `pump` could go on at once."""
-        if self._repairer is not None:
-            return self._repairer.has_work
-        return not self._is_reading and not self.is_sent and self._room() > 0
-
-    def pump(self) -> None:
-        """Read on while the send buffer has room, a bounded piece at a time."""
+    def pump(self) -> bool:
+        """Read on while the send buffer has room, a bounded piece at a time; True where it could go on at once."""
         if self._repairer is not None:
             self._repairer.pump()
         budget = READ_ROUND_BYTES
-        while not self.is_sent and not self._is_reading and budget > 0:
+        while not self.is_sent and not self._is_reading:
             if self.offset == self.size:
                 self._complete()
-                return
+                break
             want = self._want()
             if want <= 0:
-                return
+                break
+            if budget <= 0:
+                return True
             block = self.source.read(self.offset, want)
             if block is None:
                 self._read_elsewhere(want)
-                return
+                break
             self._take(block)
             budget -= len(block)
+        return False
 
     def _room(self) -> int:
         skipped = self._skip.stop_of(self.offset)

@@ -102,10 +102,12 @@ class Core:
     @property
     def chunk_bytes(self) -> int:
         """Payload of the DATA datagrams sent now: what the peer wants, what we want, what fits."""
-        wanted = [self.settings.chunk_bytes, self.peer.chunk_bytes if self.peer else 0]
-        fixed = [each for each in wanted if each]
-        fits = max(self.path.mtu.current_bytes, DATAGRAM_MIN_BYTES) - DATA_OVERHEAD_BYTES
-        return min(*fixed, self.ceiling_bytes - DATA_OVERHEAD_BYTES) if fixed else fits
+        ours, peer = self.settings.chunk_bytes, self.handshake.peer
+        theirs = peer.chunk_bytes if peer is not None else 0
+        if ours or theirs:
+            fixed = min(ours or theirs, theirs or ours)
+            return min(fixed, self.ceiling_bytes - DATA_OVERHEAD_BYTES)
+        return max(self.path.mtu.current_bytes, DATAGRAM_MIN_BYTES) - DATA_OVERHEAD_BYTES
 
     @property
     def rate_cap_bps(self) -> int:

@@ -144,7 +144,10 @@ class Outbound:
 
     @property
     def _messages_wanted(self) -> bool:
-        return any(each.messages_sent.wants_to_send for each in self._core.requests.open.values())
+        for request in self._core.requests.open.values():  # noqa: SIM110  # before each batch; `any` takes thrice the time
+            if request.messages_sent.wants_to_send:
+                return True
+        return False
 
     def _frames(self, *, now_ns: int) -> Transmit:
         """One datagram with everything short that waits: ACK, answers, handshake, control, messages."""

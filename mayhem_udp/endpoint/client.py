@@ -205,7 +205,7 @@ class ClientEndpoint:
             stretches, broken = open_batch(batch)
             connection = conversation.connection
             number = connection.connection_id
-            connection.handle_corrupt(sum(claimed == number for claimed in broken))
+            connection.handle_corrupt(broken.count(number))
             for opened in stretches:
                 if opened.header.connection_id == number:
                     connection.handle(opened, now_ns=now_ns)

@@ -6,7 +6,6 @@
 from collections import deque
 from collections.abc import Callable
 
-from mayhem_udp.limits import DATAGRAM_MIN_BYTES
 from mayhem_udp.transport.acks import AckTracker
 from mayhem_udp.transport.events import Event
 from mayhem_udp.transport.handshake import HandshakeStream
@@ -102,12 +101,10 @@ class Core:
     @property
     def chunk_bytes(self) -> int:
         """Payload of the DATA datagrams sent now: what the peer wants, what we want, what fits."""
+        fits = self.path.mtu.current_bytes - DATA_OVERHEAD_BYTES
         ours, peer = self.settings.chunk_bytes, self.handshake.peer
         theirs = peer.chunk_bytes if peer is not None else 0
-        if ours or theirs:
-            fixed = min(ours or theirs, theirs or ours)
-            return min(fixed, self.ceiling_bytes - DATA_OVERHEAD_BYTES)
-        return max(self.path.mtu.current_bytes, DATAGRAM_MIN_BYTES) - DATA_OVERHEAD_BYTES
+        return min(ours or fits, theirs or fits, fits)
 
     @property
     def rate_cap_bps(self) -> int:

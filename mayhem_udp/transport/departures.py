@@ -31,6 +31,9 @@ class Departures:
     def enter(self, run: Run, *, now_ns: int) -> None:
         """Note what wants to be acknowledged, and pay the pacer for it."""
         core = self._core
+        if self.probes_due:
+            self.probes_due -= 1
+            core.stats.probes_sent += 1
         ledger = core.recovery.ledger
         before = ledger.in_flight_bytes
         core.path.delivery.on_sent(run, in_flight_before_bytes=before)
@@ -47,9 +50,6 @@ class Departures:
     ) -> Transmit:
         """`count` datagrams, counted, as a batch."""
         stats = self._core.stats
-        if self.probes_due:
-            self.probes_due -= 1
-            stats.probes_sent += 1
         stats.datagrams_sent += count
         stats.bytes_sent += len(buffer)
         stats.batches_sent += 1

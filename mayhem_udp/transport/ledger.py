@@ -105,17 +105,25 @@ class Run:
         """One past the last number."""
         return self.first + self.count
 
+    @property
+    def datagram_bytes(self) -> int:
+        """The size of the largest of them; only a run's last one may be smaller."""
+        return self.wire_bytes if self.count == 1 else self.chunk_bytes + self._overhead_bytes
+
+    @property
+    def _overhead_bytes(self) -> int:
+        return (self.wire_bytes - self.length) // self.count
+
     def part(self, start: int, stop: int) -> "Run":
         """The datagrams with numbers `[start, stop)` of it, as a run of their own; this one stays as it is."""
         assert self.first <= start < stop <= self.stop, "a part is within the whole, and not empty"
-        overhead = (self.wire_bytes - self.length) // self.count
         count, skipped = stop - start, (start - self.first) * self.chunk_bytes
         length = min(count * self.chunk_bytes, self.length - skipped)
         part = Run(
             first=start,
             count=count,
             sent_ns=self.sent_ns,
-            wire_bytes=length + count * overhead,
+            wire_bytes=length + count * self._overhead_bytes,
             body=self.body,
             offset=self.offset + skipped,
             chunk_bytes=self.chunk_bytes,

@@ -78,15 +78,23 @@ class LossDetector:
         self._reordering_ns = min(max(self._reordering_ns, late_ns), ceiling_ns)
 
     def probe_deadline_ns(self, ledger: Ledger, rtt: RoundTrip, *, ack_delay_max_ns: int) -> int:
-        """When to probe: some time after the last datagram that wants an answer."""
-        if not ledger.flight.runs:
+        """When to probe: some time after the last datagram that wants an answer.
+
+        Probes for a larger size do not count while others are in flight: they come every other round trip, which
+        is less than a timeout, and would put off the others' for as long as the search goes on.
+        """
+        runs = ledger.flight.runs
+        if not runs:
             return NEVER
+        last = runs[-1]
+        if last.probe_bytes:
+            last = next((run for run in reversed(runs) if not run.probe_bytes), last)
         patience = PATIENT_PROBES if rtt.samples else 0
         backoff = max(self.probes - patience, 0)
         wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
         if 0 < self.probes <= patience:
             wait_ns //= PROBE_STEPS
-        return ledger.flight.runs[-1].sent_ns + wait_ns
+        return last.sent_ns + wait_ns
 
     def _delay_ns(self, rtt: RoundTrip) -> int:
         base = max(rtt.latest_ns, rtt.smoothed_ns) * TIME_NUMERATOR // TIME_DENOMINATOR

@@ -116,6 +116,8 @@ class Outbound:
             return self._frames(now_ns=now_ns)
         if not self._may_say_more:
             return None
+        if self.probes_due:  # one of unknown size is none: it may be lost for that alone
+            return self._data(now_ns=now_ns)
         probe = self._path_probes.mtu_probe(has_window=self._has_window, now_ns=now_ns)
         return probe if probe is not None else self._data(now_ns=now_ns)
 

@@ -68,8 +68,13 @@ class Pacer:
         return self._quantum_bytes + late_ns * self._rate_bps // (BITS_PER_BYTE * SECOND)
 
     def on_sent(self, size: int, *, now_ns: int) -> None:
-        """`size` bytes have left."""
-        self._paid_ns = max(self._paid_ns, now_ns - self._forgiven_ns) + self._cost_ns(size)
+        """`size` bytes have left.
+
+        What goes past the pacer (messages, probes) is paid for like the rest, but the debt is never more than a
+        burst's: else a path that carries little but messages would leave nothing to what waits behind them.
+        """
+        paid_ns = max(self._paid_ns, now_ns - self._forgiven_ns) + self._cost_ns(size)
+        self._paid_ns = min(paid_ns, now_ns + self._cost_ns(max(size, self._quantum_bytes)))
         self._is_awaited = False
 
     @property

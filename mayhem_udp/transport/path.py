@@ -18,7 +18,6 @@ from mayhem_udp.transport.pacing import Pacer
 from mayhem_udp.transport.pmtud import PathMtu
 from mayhem_udp.transport.rtt import RoundTrip
 from mayhem_udp.transport.settings import TransportSettings
-from mayhem_udp.transport.timers import NEVER
 
 CHALLENGES_MAX: Final = 4
 """A new address that has not answered so many challenges is given up."""
@@ -84,7 +83,7 @@ class PathCheck:
         """A challenge went out; the next is due at `again_ns`."""
         self._sent += 1
         self.budget_bytes -= size
-        self.deadline_ns = again_ns if self._sent <= CHALLENGES_MAX else NEVER
+        self.deadline_ns = again_ns
 
     @property
     def has_failed(self) -> bool:

@@ -19,6 +19,11 @@ RAISE_NS: Final = 10 * MINUTE
 """When to look for a larger size again (RFC 8899 section 5.1.1, PMTU_RAISE_TIMER)."""
 BLACK_HOLE_PROBES: Final = PERSISTENT_PROBES
 """So many probes in a row with a size above the base, and the size is suspected, as the path itself is."""
+SWALLOWED_MIN: Final = 8
+"""So many datagrams above the base have to be lost, over `SWALLOWED_TIMEOUTS`, with none of them arriving, while
+smaller ones do: at 50 % random loss that happens by chance once in 256 times, and costs a new search."""
+SWALLOWED_TIMEOUTS: Final = 7
+"""As long as the three timeouts of persistent congestion (RFC 9002 section 7.6.1)."""
 PLATEAUS: Final = (
     *(1_232, 1_252, 1_292, 1_332, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472),
     *(1_972, 2_972, 4_322, 8_152, 8_952, 8_972, 16_332, 32_716, 65_487),
@@ -29,7 +34,16 @@ PLATEAUS: Final = (
 class PathMtu:
     """The search for one path; sizes are UDP payloads."""
 
-    __slots__ = ("_candidates", "_losses", "_probe_bytes", "_raise_ns", "current_bytes")
+    __slots__ = (
+        "_arrived_ns",
+        "_candidates",
+        "_losses",
+        "_probe_bytes",
+        "_raise_ns",
+        "_swallowed",
+        "_swallowed_ns",
+        "current_bytes",
+    )
 
     def __init__(self, *, ceiling_bytes: int) -> None:
         self.current_bytes = DATAGRAM_MIN_BYTES
@@ -37,6 +51,9 @@ class PathMtu:
         self._losses = 0
         self._probe_bytes = 0
         self._raise_ns = 0
+        self._arrived_ns = -1  # when the last one above the base was sent that has arrived
+        self._swallowed = 0  # those lost that were sent after it,
+        self._swallowed_ns = 0  # the first of them at that time
         self.search(ceiling_bytes=ceiling_bytes)
 
     def search(self, *, ceiling_bytes: int) -> None:
@@ -73,7 +90,27 @@ class PathMtu:
     def on_black_hole(self, *, ceiling_bytes: int) -> None:
         """Full-sized datagrams no longer arrive: back to the base."""
         self.current_bytes = DATAGRAM_MIN_BYTES
+        self._swallowed = 0
         self.search(ceiling_bytes=ceiling_bytes)
+
+    def on_arrived(self, size: int, *, sent_ns: int) -> None:
+        """A datagram of this size has arrived."""
+        if size > DATAGRAM_MIN_BYTES and sent_ns >= self._arrived_ns:
+            self._arrived_ns = sent_ns
+            self._swallowed = 0
+
+    def on_swallowed(self, size: int, count: int, *, sent_ns: int, timeout_ns: int) -> bool:
+        """So many of this size were lost, since later ones arrived; True where it looks as if none above the base came through.
+
+        The probe timeout, `timeout_ns`, sees no such hole while smaller datagrams are answered (RFC 8899 section 4.3).
+        """
+        if size <= DATAGRAM_MIN_BYTES or sent_ns <= self._arrived_ns:
+            return False
+        if not self._swallowed:
+            self._swallowed_ns = sent_ns
+        self._swallowed += count
+        is_long = sent_ns - self._swallowed_ns > SWALLOWED_TIMEOUTS * timeout_ns
+        return is_long and self._swallowed >= SWALLOWED_MIN
 
     def raise_due(self, *, now_ns: int) -> bool:
         """Whether it is time to look for a larger size again."""

@@ -3,6 +3,7 @@
 Takes outcomes from `recovery`. Never decides what is lost, never sends.
 """
 
+from mayhem_udp.limits import DATAGRAM_MIN_BYTES
 from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.ledger import Run
 from mayhem_udp.transport.outbound import Outbound
@@ -31,6 +32,7 @@ class Settler:
             self._on_acked(run, touched)
         for run in outcome.lost:
             self._on_lost(run)
+            self._look_for_black_hole(run)
         core.stats.lost += _datagrams(outcome.lost)
         core.stats.spurious += _datagrams(outcome.spurious)
         if core.path.mtu.current_bytes != before:
@@ -56,8 +58,17 @@ class Settler:
         if request.body_sent is not None:
             self._outbound.forget(request.body_sent)
 
+    def _look_for_black_hole(self, run: Run) -> None:
+        path = self._core.path
+        if run.probe_bytes or path.mtu.current_bytes <= DATAGRAM_MIN_BYTES:
+            return
+        timeout_ns = path.rtt.pto_ns(ack_delay_max_ns=self._core.settings.ack_delay_max_ns, backoff=0)
+        if path.mtu.on_swallowed(run.datagram_bytes, run.count, sent_ns=run.sent_ns, timeout_ns=timeout_ns):
+            path.mtu.on_black_hole(ceiling_bytes=self._core.ceiling_bytes)
+
     def _on_acked(self, run: Run, touched: set[int]) -> None:
         core = self._core
+        core.path.mtu.on_arrived(run.datagram_bytes, sent_ns=run.sent_ns)
         if isinstance(run.body, BodySend):
             run.body.on_acked(run.offset, run.length)
             touched.add(request_of(run.body.stream_id))

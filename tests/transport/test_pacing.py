@@ -59,6 +59,14 @@ def test_a_datagram_larger_than_the_quantum_saves_up_first():
     assert pacer.next_send_ns(5_000) == 4 * MS
 
 
+def test_what_goes_past_the_pacer_holds_up_the_next_burst_by_a_burst_at_most():
+    """Messages do not ask: at a rate that they use up alone, a body would else never have its turn."""
+    pacer = pacer_of(8_000)  # a byte each millisecond
+    for number in range(50):
+        pacer.on_sent(300, now_ns=number * 200 * MS)
+    assert pacer.next_send_ns(1_000) == (49 * 200 + 3_000) * MS
+
+
 def test_what_is_owed_is_paid_off_at_a_new_rate():
     pacer = pacer_of(8 * MEGABIT)
     pacer.on_sent(10_000, now_ns=0)

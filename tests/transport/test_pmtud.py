@@ -6,7 +6,15 @@ from test_recovering import arrives, sent_body, settle
 from virtual_pair import CLIENT, MIB, SERVER, Pair
 
 from mayhem_udp.limits import DATAGRAM_MAX_BYTES, DATAGRAM_MIN_BYTES
-from mayhem_udp.transport.pmtud import PLATEAUS, PROBES_MAX, RAISE_NS, PathMtu
+from mayhem_udp.transport.pmtud import (
+    PLATEAUS,
+    PROBES_MAX,
+    RAISE_NS,
+    SWALLOWED_MIN,
+    SWALLOWED_TIMEOUTS,
+    PathMtu,
+)
+from mayhem_udp.units import MS
 
 SIZES = st.integers(DATAGRAM_MIN_BYTES, DATAGRAM_MAX_BYTES)
 
@@ -65,6 +73,29 @@ def test_a_black_hole_leads_back_to_the_base_and_up_again():
     assert mtu.current_bytes == DATAGRAM_MIN_BYTES
     probe(mtu, 1_300)
     assert mtu.current_bytes == 1_292
+
+
+def swallow(mtu, *, count, over_ns, size=1_400, from_ns=0):
+    """So many of a size are lost, evenly over a time; returns what the last of them showed."""
+    sent = [from_ns + over_ns * number // (count - 1) for number in range(count)]
+    return [mtu.on_swallowed(size, 1, sent_ns=sent_ns, timeout_ns=100 * MS) for sent_ns in sent][-1]
+
+
+def test_many_large_datagrams_lost_over_a_long_time_are_a_black_hole():
+    long_ns = SWALLOWED_TIMEOUTS * 100 * MS + 1
+    assert swallow(PathMtu(ceiling_bytes=1_472), count=SWALLOWED_MIN, over_ns=long_ns)
+    assert not swallow(PathMtu(ceiling_bytes=1_472), count=SWALLOWED_MIN - 1, over_ns=long_ns)
+    assert not swallow(PathMtu(ceiling_bytes=1_472), count=50, over_ns=long_ns - 1)
+    assert not swallow(PathMtu(ceiling_bytes=1_472), count=50, over_ns=long_ns, size=DATAGRAM_MIN_BYTES)
+
+
+def test_one_large_datagram_that_arrives_shows_that_there_is_no_black_hole():
+    mtu = PathMtu(ceiling_bytes=1_472)
+    assert not swallow(mtu, count=7, over_ns=700 * MS)
+    mtu.on_arrived(1_400, sent_ns=750 * MS)
+    assert not swallow(mtu, count=7, over_ns=700 * MS, from_ns=800 * MS)
+    mtu.on_arrived(1_100, sent_ns=1_600 * MS)
+    assert swallow(mtu, count=7, over_ns=700 * MS, from_ns=1_700 * MS), "a small one shows nothing"
 
 
 def test_a_larger_size_is_looked_for_again_after_a_while():

@@ -198,7 +198,7 @@ class Server:
         self._round()
 
     def _round(self) -> None:
-        """Let those who are ready send, a quantum each in turn, up to a round's worth in all."""
+        """Let those who are ready send, a quantum each in turn, up to a round's worth, or one's piece of other work."""
         now_ns = monotonic_ns()
         left_bytes = ROUND_BYTES
         for _ in range(len(self._ready)):
@@ -208,7 +208,9 @@ class Server:
             before_bytes = conversation.connection.stats.bytes_sent
             self._serve(conversation, now_ns=now_ns)
             left_bytes -= conversation.connection.stats.bytes_sent - before_bytes
-            if left_bytes <= 0:
+            if (
+                left_bytes <= 0 or conversation.wants_pump
+            ):  # or it has read and hashed its piece, and could go on
                 break
         for socket, _ in self._sockets.values():
             self._watch_socket(socket)

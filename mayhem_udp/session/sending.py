@@ -20,6 +20,8 @@ READ_MIN_BYTES: Final = 64 * KIB
 """With less room than this in the send buffer, reading waits."""
 READ_ROUND_BYTES: Final = 4 * BLOCK_BYTES
 """The most that one pump reads: the loop has others to serve."""
+SKIP_ROUND_BYTES: Final = 8 * BLOCK_BYTES
+"""The most that one job hashes of what is not sent: the workers have others to serve."""
 
 
 class FileSender:
@@ -61,6 +63,10 @@ class FileSender:
             if self.offset == self.size:
                 self._complete()
                 break
+            skipped = self._skip.stop_of(self.offset)
+            if skipped > self.offset:
+                self._hash_elsewhere(min(skipped, self.offset + SKIP_ROUND_BYTES))
+                break
             want = self._want()
             if want <= 0:
                 break
@@ -75,9 +81,6 @@ class FileSender:
         return False
 
     def _room(self) -> int:
-        skipped = self._skip.stop_of(self.offset)
-        if skipped > self.offset:
-            return skipped - self.offset
         room = self._exchange.connection.body_room_bytes(self._exchange.request)
         left = READ_MIN_BYTES if self.size is None else min(self.size - self.offset, READ_MIN_BYTES)
         return room if room >= left else 0
@@ -92,6 +95,27 @@ class FileSender:
                 want = start - self.offset
             break
         return want if self.size is None else min(want, self.size - self.offset)
+
+    def _hash_elsewhere(self, stop: int) -> None:
+        """Hash what is not sent, by a worker: neither window nor credit bounds it.
+
+        In the loop a peer that has all already could make it hash any amount of bytes with a few of its own.
+        """
+        self._is_reading = True
+        start = self.offset
+
+        def back(_nothing: object) -> None:
+            self._is_reading = False
+            self.offset = stop
+            self._exchange.wants_pump = True
+
+        self._exchange.elsewhere(lambda: self._hash(start, stop), back)
+
+    def _hash(self, start: int, stop: int) -> None:
+        while start < stop:
+            block = self.source.read_blocking(start, min(BLOCK_BYTES, stop - start))
+            self.sha256.update(block)
+            start += len(block)
 
     def _read_elsewhere(self, want: int) -> None:
         self._is_reading = True

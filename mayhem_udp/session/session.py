@@ -65,8 +65,10 @@ class Session:
         return rest
 
     def pump(self, *, now_ns: int) -> bool:
-        """Let every exchange go on a little; True where one wants to be pumped again at once."""
-        again = False
+        """Let exchanges go on a little; True where one wants to be pumped again at once.
+
+        One that could go on has done its piece of work, which is enough for a turn: the others go first in the next.
+        """
         for exchange in list(self.exchanges.values()):
             breach, exchange.breach = exchange.breach, None
             if breach is not None:
@@ -74,10 +76,12 @@ class Session:
                 return False
             if not exchange.is_over:
                 self._guard(exchange, partial(exchange.pump, now_ns=now_ns))
-                again = again or (exchange.wants_pump and not exchange.is_over)
             if exchange.is_over:
                 self.exchanges.pop(exchange.request, None)
-        return again
+            elif exchange.wants_pump:
+                self.exchanges[exchange.request] = self.exchanges.pop(exchange.request)
+                return True
+        return False
 
     def abandon(self, error: MayhemError) -> None:
         """End every request without a word: there is nobody to tell."""

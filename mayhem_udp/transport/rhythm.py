@@ -1,7 +1,8 @@
 """How often the peer is asked to acknowledge (draft-ietf-quic-ack-frequency).
 
 Eight times in a round trip is enough for loss to be found quickly and for the rate to be measured,
-and keeps the path of ACKs under two percent of the bytes. Owns what was asked for last.
+and keeps the path of ACKs under two percent of the bytes. Where a round trip holds few datagrams, that would be
+an ACK for nearly each of them: there it is four times. Owns what was asked for last.
 """
 
 from typing import Final
@@ -11,6 +12,8 @@ from mayhem_udp.units import MS, US
 from mayhem_udp.wire.frames import AckFrequency
 
 PER_ROUND_TRIP: Final = 8
+FEW_DATAGRAMS: Final = 64
+PER_ROUND_TRIP_OF_FEW: Final = 4
 BURSTS_MIN: Final = 2
 PER_WINDOW_MIN: Final = 4
 """Where only a few bursts fit in the window every other burst is enough, but for four ACKs in a window."""
@@ -49,7 +52,8 @@ class AckRhythm:
         few_bytes = min(BURSTS_MIN * quantum_bytes, window_bytes // PER_WINDOW_MIN)
         every = max(window_bytes // PER_ROUND_TRIP, few_bytes) // datagram_bytes
         every = min(max(every, EVERY_MIN), EVERY_MAX)
-        delay_ns = min(max(rtt.min_ns // PER_ROUND_TRIP, DELAY_MIN_NS), delay_max_ns)
+        parts = PER_ROUND_TRIP_OF_FEW if window_bytes < FEW_DATAGRAMS * datagram_bytes else PER_ROUND_TRIP
+        delay_ns = min(max(rtt.min_ns // parts, DELAY_MIN_NS), delay_max_ns)
         if not _differs(every, self._every) and not _differs(delay_ns, self._delay_ns):
             return None
         self._every, self._delay_ns = every, delay_ns

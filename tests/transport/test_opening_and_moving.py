@@ -197,6 +197,11 @@ def test_eight_acks_in_a_round_trip_are_asked_for():
     assert asked(AckRhythm()) == AckFrequency(1, 125, 10_000)
 
 
+def test_where_the_window_holds_few_datagrams_four_are_enough():
+    assert asked(AckRhythm(), window=64_000).delay_us == 10_000
+    assert asked(AckRhythm(), window=63_999).delay_us == 20_000
+
+
 def test_nothing_is_asked_for_before_there_is_a_round_trip():
     frame = AckRhythm().frame(
         RoundTrip(),

@@ -27,7 +27,7 @@ CONSTANTS = {
     name: getattr(module, name)
     for module, names in {
         acks: ("EVERY_DEFAULT", "NAMED_TIMES", "SAID_AGAIN", "RANGES_FREE"),
-        rhythm: ("PER_ROUND_TRIP", "DELAY_MIN_NS"),
+        rhythm: ("PER_ROUND_TRIP", "FEW_DATAGRAMS", "PER_ROUND_TRIP_OF_FEW", "DELAY_MIN_NS"),
         outbound: ("SKIP_EVERY", "ELICIT_EVERY"),
         loss: (
             "PACKET_THRESHOLD",
@@ -37,7 +37,7 @@ CONSTANTS = {
             "PERSISTENT_PROBES",
         ),
         rtt: ("GRANULARITY_NS",),
-        pmtud: ("PROBES_MAX", "RAISE_NS", "BLACK_HOLE_PROBES"),
+        pmtud: ("PROBES_MAX", "RAISE_NS", "BLACK_HOLE_PROBES", "SWALLOWED_MIN", "SWALLOWED_TIMEOUTS"),
         path: ("CHALLENGES_MAX",),
         tokens: ("RETRY_LIFETIME_S", "CLOCK_SKEW_S"),
         listener: ("RESETS_PER_SECOND_MAX", "ANSWERS_QUEUED_MAX"),

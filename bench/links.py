@@ -75,7 +75,7 @@ class Link:
         return rate_mbit * 1e6 * lit
 
     def capacity_bps(self, *, overhead_bytes: int, carried_bps: float | None = None) -> float:
-        """Goodput at most: rate * (1 - p) * payload / packet.
+        """Goodput of a sender who offers the link's rate: rate * (1 - p) * payload / packet.
 
         `overhead_bytes` is what is not payload in a full packet, IP header included; `carried_bps` is what
         the emulator was seen to carry, where that is less than the link's rate.

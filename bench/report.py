@@ -20,6 +20,7 @@ COLUMNS: Final = {
     "seconds": ("s", 1.0, 2),
     "goodput_bps": ("Mbit/s", 1e6, 1),
     "share": ("share", 1.0, 3),
+    "of_line": ("of the line", 1.0, 3),
     "cpu_s": ("CPU s", 1.0, 2),
     "memory_bytes": ("MB", 1e6, 0),
     "round_trips": ("round trips", 1.0, 2),

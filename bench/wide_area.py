@@ -135,7 +135,7 @@ def _transfer(
         figures = {"capacity_bps": capacity_bps, "emulator_cpu_s": net.emulator_cpu_s()}
         figures |= _told(own.results(ended)) | queue_figures(net)
         if not error:
-            figures["share"] = size * 8 / ended.wall_s / capacity_bps
+            figures |= shares(size * 8 / ended.wall_s, capacity_bps, row.link)
         return Run(
             table=TABLE,
             row=row.name,
@@ -170,6 +170,15 @@ def queue_figures(net: Net) -> dict[str, float]:
     }
 
 
+def shares(goodput_bps: float, capacity_bps: float, link: Link) -> dict[str, float]:
+    """Goodput as parts of two things.
+
+    `share`: of what arrives of a sender who offers the link's rate. `of_line`: of what the bottleneck would carry if
+    it were never idle, since the emulator loses before it.
+    """
+    return {"share": goodput_bps / capacity_bps, "of_line": goodput_bps * (1 - link.loss) / capacity_bps}
+
+
 def capacity_of(row: Row, net: Net) -> float:
     """What the link carries of payload, in bits a second; measured first where the emulator may limit it."""
     carried_bps = None
@@ -198,7 +207,7 @@ def measure_peer(row: Row, peer: Peer, *, seconds: float, seed: int) -> Run:
         found = measure(peer, job, table=TABLE, row=row.name, seed=seed)
     figures = {**found.figures, "capacity_bps": capacity_bps}
     if not found.error:
-        figures["share"] = found.goodput_bps / capacity_bps
+        figures |= shares(found.goodput_bps, capacity_bps, row.link)
     return replace(found, figures=figures)
 
 

@@ -109,15 +109,17 @@ class Walk:
 
     def _names(self, folder: int, stop: _Stop) -> Iterator[tuple[str, Kind]]:
         """The names, and what each stands for: nothing that matters, where it is not worth a look."""
+        is_root = not stop.parts
         literals = None if stop.states is None else self._pattern.literals(stop.states)
         if literals is None:
             for raw, kind in self._disk.entries(folder):
                 part = raw.decode(errors="replace")
-                is_shown = kind is not Kind.OTHER and part.encode() == raw and is_allowed_part(part)
+                is_shown = kind is not Kind.OTHER and part.encode() == raw
+                is_shown = is_shown and is_allowed_part(part, is_first=is_root)
                 yield part, kind if is_shown else Kind.OTHER
             return
         for part in literals:
-            if is_allowed_part(part):
+            if is_allowed_part(part, is_first=is_root):
                 try:
                     status = self._disk.status_of(folder, part.encode())
                 except OSError:

@@ -113,6 +113,20 @@ def test_what_is_not_shown_has_no_status(store, tree, name, code):
     assert caught.value.code is code
 
 
+def test_a_colon_after_one_letter_is_a_drive_at_the_beginning_of_a_name_only(store, root):
+    (root / "col" / "x:y").mkdir(parents=True)
+    for name in ("col/a:b", "col/x:y/c:"):
+        path = root / str(check_name(name))  # so it can be stored
+        path.write_bytes(b"contents")
+    (root / "z:none").write_bytes(b"")
+    inside = ["col/a:b", "col/x:y", "col/x:y/c:"]
+    assert names(store, "**") == ["col", *inside]
+    assert names(store, "col", recursive=True) == ["col", *inside]
+    assert names(store, "*/?:*") == ["col/a:b", "col/x:y"]
+    assert names(store, "col/x:y/c:") == ["col/x:y/c:"]
+    assert names(store, "z:none") == []
+
+
 def test_two_lists_at_once_are_both_whole(store, tree):
     one = store.entries(check_pattern("*"), recursive=False)
     seen = [next(one).name]

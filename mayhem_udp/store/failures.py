@@ -40,7 +40,7 @@ _REFUSED: Final = {
         "use another name",
     ),
     errno.ELOOP: (Code.NOT_REGULAR, "links are not followed, and there is one at", "use another name"),
-    errno.ENXIO: (Code.NOT_REGULAR, "there is no ordinary file at", "use another name"),
+    errno.ENXIO: (Code.NOT_REGULAR, "a device, a pipe or a socket stands at", "use another name"),
     errno.EEXIST: (Code.IS_DIRECTORY, "there is a folder at", "use another name"),
     errno.ENOTEMPTY: (Code.IS_DIRECTORY, "there is a folder at", "use another name"),
     errno.ENAMETOOLONG: (

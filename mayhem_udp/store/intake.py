@@ -6,13 +6,12 @@ comes before the first byte, and leaves nothing behind. Never reads what is in p
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.store.commit import Committer
+from mayhem_udp.store.commit import Committer, check_replaceable
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk
 from mayhem_udp.store.failures import failure
@@ -120,8 +119,7 @@ class Intake:
                 found = self._disk.status_of(opened.get(name.folder), name.last)
             except FileNotFoundError:
                 return 1 + opened.count_missing(name.folder)
-            if stat.S_ISDIR(found.st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            check_replaceable(found)
             return 0
 
     def _staging(

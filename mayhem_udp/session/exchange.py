@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, PeerError, error_of_code
 from mayhem_udp.limits import REASON_MAX_BYTES
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import Message, Result, encode
@@ -135,9 +135,12 @@ class Exchange:
             self._end(None)
 
     def fail(self, error: MayhemError) -> None:
-        """End the request, and tell the peer why."""
+        """End the request, and tell the peer why; of files on this side it hears no more than that."""
         if not self.is_over:
-            self.connection.reset_request(self.request, error.code, str(error))
+            is_local = isinstance(error, LocalFileError)
+            reason = "the other side cannot use a file of its own" if is_local else str(error)
+            code = Code.CANCELLED if error.code is Code.LOCAL_FILE else error.code
+            self.connection.reset_request(self.request, code, reason)
             self._end(error)
 
     def on_reset(self, code: int, reason: str) -> None:

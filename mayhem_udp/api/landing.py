@@ -98,10 +98,8 @@ def landing_store(folder: Path, settings: Settings) -> Store:
     def explain(error: OSError, about: object) -> LocalFileError:
         return obstacle(failure(error, about).code, folder / str(about))
 
-    limits = StoreLimits(
-        file_size_max_bytes=settings.limits.file_size_max_bytes,
-        free_space_min_bytes=settings.store.free_space_min_bytes,
-    )
+    # What fits is fetched: `store.free_space_min` is what a server leaves to others.
+    limits = StoreLimits(file_size_max_bytes=settings.limits.file_size_max_bytes, free_space_min_bytes=0)
     store = open_store(
         folder, placement=Placement.BESIDE, limits=limits, clock_ns=monotonic_ns, explain=explain
     )

@@ -135,12 +135,12 @@ class Intake:
     ) -> Staging:
         """The staging of a claim, with everything reserved; where that fails, all is as before."""
         reservation: Reservation | None = None
+        is_kept = claim.header is not None
         try:
             reservation = Reservation(self._quota, staging=claim.part.decode(), found_bytes=claim.found_bytes)
-            reservation.cover(size or 0)
+            reservation.cover(size or 0, there_bytes=claim.found_bytes if is_kept else 0)
             reservation.cover_files(new_files)
         except BaseException:
-            is_kept = claim.header is not None
             if reservation is not None:
                 reservation.end(left_bytes=claim.found_bytes if is_kept else 0)
             elif not is_kept:

@@ -27,11 +27,19 @@ class Workers(Protocol):
         """Run `job`, then call `done(result, None)` or `done(None, error)` where the session lives."""
 
 
+def error_of_result(result: Result) -> MayhemError | None:
+    """What a result says that is none: all went well only where its code is 0."""
+    if result.code == Code.OK:
+        return None
+    text = result.text[:REASON_MAX_BYTES].decode("utf-8", "replace")
+    return error_of_code(result.code, text)
+
+
 def check_result(result: Result) -> None:
-    """Raise what a result says that is none: all went well only where its code is 0."""
-    if result.code != Code.OK:
-        text = result.text[:REASON_MAX_BYTES].decode("utf-8", "replace")
-        raise error_of_code(result.code, text)
+    """Raise what a result says that is none."""
+    error = error_of_result(result)
+    if error is not None:
+        raise error
 
 
 class Exchange:
@@ -128,11 +136,11 @@ class Exchange:
         self.jobs += 1
         memory.take(holds_bytes)
 
-    def finish(self) -> None:
-        """All is said and done."""
+    def finish(self, error: MayhemError | None = None) -> None:
+        """All is said and done; `error` is what was said, where that is not that all went well."""
         if not self.is_over:
             self.connection.finish_request(self.request)
-            self._end(None)
+            self._end(error)
 
     def fail(self, error: MayhemError) -> None:
         """End the request, and tell the peer why; of files on this side it hears no more than that."""

@@ -10,7 +10,7 @@ import pytest
 from town import MAYHEM
 
 import mayhem_udp
-from mayhem_udp.errors import Code, LocalFileError
+from mayhem_udp.errors import Code, IncompleteListError, LocalFileError
 from mayhem_udp.results import TransferFailure
 
 OVERRULING = "-dac_override,-dac_read_search"
@@ -175,3 +175,54 @@ def test_a_file_here_that_cannot_be_read_is_told_by_what_to_check(town, daemon):
     line = only_line(ordinary(town, "echo", "closed/file"), 1)
     (town.here / "closed").chmod(0o700)
     assert "cannot read closed/file: permission denied; next: check owner and mode of the folders" in line
+
+
+# --- Lists with gaps ----------------------------------------------------------------------------------
+
+
+GAP = "the list has gaps: the server has no permission for priv"
+
+
+@pytest.fixture
+def closed(town):
+    """A daemon with a folder that it may not read, meant where no URL is given."""
+    daemon = town.daemon("--listen", "127.0.0.1:0", before=ORDINARY)
+    town.environ["MAYHEM_URL"] = daemon.url
+    for name in ("open/a", "priv/b"):
+        (daemon.root / name).parent.mkdir()
+        (daemon.root / name).write_bytes(b"contents")
+    (daemon.root / "priv").chmod(0)
+    yield daemon
+    (daemon.root / "priv").chmod(0o700)
+
+
+def test_a_folder_that_the_server_cannot_read_is_no_empty_folder(town, closed):
+    for verb in (["ls", "mayhem:///priv/"], ["ls", "mayhem:///priv"], ["ls", "-r", "mayhem:///priv/"],
+                 ["ls", "mayhem:///priv/*"], ["get", "-r", "mayhem:///priv/", "back"], ["get", "mayhem:///priv/*", "back/"],
+                 ["rm", "mayhem:///priv/**"]):  # fmt: skip
+        ended = town.mayhem(*verb)
+        assert ended.out == "", verb
+        assert GAP in only_line(ended, 5), verb
+    closed.wait_for_event("request refused", level="warning", code=27)
+
+
+def test_what_can_be_read_beside_it_is_listed_fetched_and_removed_and_the_command_fails(town, closed):
+    listed = town.mayhem("ls", "-r")
+    assert GAP in only_line(listed, 5)
+    assert [line.split()[-1] for line in listed.out.splitlines()] == ["open/", "open/a", "priv/"]
+    assert town.mayhem("ls").well().out.count("\n") == 2
+    fetched = town.mayhem("get", "-r", closed.url, "back")
+    assert GAP in only_line(fetched, 5)
+    assert (town.here / "back" / "open" / "a").read_bytes() == b"contents"
+    removed = town.mayhem("rm", "mayhem:///**")
+    assert GAP in only_line(removed, 5)
+    assert removed.out == "removed open/a\n"
+
+
+def test_the_library_has_what_could_be_listed(town, closed):
+    with mayhem_udp.connect(closed.url, cache_dir=str(town.folder / "tokens")) as client:
+        with pytest.raises(IncompleteListError, match="priv") as caught:
+            client.list("**")
+        assert caught.value.code is Code.PERMISSION
+        assert sorted(entry.name for entry in caught.value.entries) == ["open", "open/a", "priv"]
+        assert [entry.name for entry in client.list("open/*")] == ["open/a"]

@@ -25,10 +25,12 @@ from mayhem_udp.store.quota import StoreLimits
 from mayhem_udp.store.store import Store
 from mayhem_udp.units import SECOND
 
+_OPEN_FILES: Final = "/proc/"
+"""Where links lead that stand for what a process has open."""
 _OBSTACLES: Final = {
     Code.IS_DIRECTORY: ("there is a folder of that name", "name another place, or move the folder away"),
     Code.NOT_REGULAR: (
-        "it is a device, a pipe or a socket",
+        "it is a device, a pipe or the like",
         "use - for standard output: mayhem get URL - > {}",
     ),
     Code.PERMISSION: ("permission denied", "check owner and mode of its folder, or name another place"),
@@ -63,13 +65,15 @@ def landing_at(path: Path) -> Iterator[None]:
 def check_landing(path: Path) -> None:
     """Raise `LocalFileError` where a device, a pipe or a socket is at a path, or at the end of a link there.
 
-    A link to a file is another matter: the file that comes takes its place.
+    A link to a file is another matter: the file that comes takes its place. Not of /dev/stdout and its like:
+    they lead to what a process has open, which may be a file just now.
     """
     try:
+        is_open_file = path.is_symlink() and os.readlink(path).startswith(_OPEN_FILES)
         status = RealDisk.status_of_path(os.fspath(path))
     except (OSError, ValueError):  # nothing is there, or nothing to be seen: the store says what is wrong
         return
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+    if is_open_file or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise obstacle(Code.NOT_REGULAR, path)
 
 

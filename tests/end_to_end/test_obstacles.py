@@ -68,7 +68,7 @@ def test_a_download_replaces_no_device_and_no_pipe_and_says_how_it_gets_there(to
     before = place.lstat().st_ino
     for verb in (["get", "file", "place"], ["get", "mayhem:///file", str(place)]):
         line = only_line(town.mayhem(*verb), 1)
-        assert "place here: it is a device, a pipe or a socket; next: use - for standard output" in line
+        assert "place here: it is a device, a pipe or the like; next: use - for standard output" in line
     assert place.lstat().st_ino == before
     assert town.mayhem("get", "file", "-").well().raw == b"contents"
 
@@ -83,6 +83,16 @@ def test_a_pipe_among_the_places_of_many_downloads_fails_alone(town, server, oth
     assert (failure.error.code, len(outcomes)) == (Code.NOT_REGULAR, others + 1)
     assert "standard output" in failure.error.remedy
     assert (town.folder / "pipe").is_fifo()
+
+
+def test_a_link_to_what_is_open_in_a_process_is_no_place_for_a_file(town, server):
+    """Such is /dev/stdout, also where standard output is a file."""
+    with open(town.file("mine", 4), "rb") as mine:
+        (town.here / "link").symlink_to(f"/proc/self/fd/{mine.fileno()}")
+        with pytest.raises(LocalFileError, match="link here") as refused:
+            server.get("file", town.here / "link")
+    assert "standard output" in refused.value.remedy
+    assert (town.here / "link").is_symlink()
 
 
 def test_a_file_takes_the_place_of_a_link_to_a_file_here(town, daemon):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mayhem_udp.config import Settings
     from mayhem_udp.errors import (
         ConfigError,
+        IncompleteListError,
         IntegrityError,
         LocalFileError,
         MayhemError,
@@ -34,6 +35,7 @@ __all__ = [
     "Client",
     "ConfigError",
     "Entry",
+    "IncompleteListError",
     "IntegrityError",
     "LocalFileError",
     "MayhemError",

@@ -5,8 +5,12 @@ An exception says in a sentence what happened (`message`) and what to do next (`
 Never decides what to do about an error.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from mayhem_udp.results import Entry
 
 
 class Code(IntEnum):
@@ -119,6 +123,14 @@ class RefusedError(MayhemError):
 
     exit_code = 5
     default_code = Code.ACCESS_DENIED
+
+
+class IncompleteListError(RefusedError):
+    """The server could not read some of what was to be listed; `entries` is what it could."""
+
+    def __init__(self, message: str, *, entries: "Sequence[Entry]", code: Code | None = None) -> None:
+        super().__init__(message, code=code)
+        self.entries = entries
 
 
 class TransferError(MayhemError):

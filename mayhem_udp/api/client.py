@@ -160,7 +160,10 @@ class Client:
     # --- Questions -----------------------------------------------------------------------------------
 
     def list(self, pattern: str = "*") -> Sequence[Entry]:
-        """What matches: `*` within one folder, `**` at any depth; the empty pattern is the root itself."""
+        """What matches: `*` within one folder, `**` at any depth; the empty pattern is the root itself.
+
+        Raises `IncompleteListError`, which has the rest, where there are folders that the server cannot read.
+        """
         return self._ask(Inquiry.list(pattern))
 
     def stat(self, name: str) -> Entry:

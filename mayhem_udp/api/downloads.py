@@ -1,7 +1,7 @@
 """What comes from the server: to a path, into a stream, back from a round trip, or many small files together.
 
-Owns where downloads land, and what is done with one that was cut before. The server never chooses a
-place: paths are the caller's, whatever names it sends. Never talks to a server itself.
+Owns what is done with a download that was cut before, and which errors are this side's. The server never
+chooses a place: paths are the caller's, whatever names it sends. Never talks to a server itself.
 """
 
 from collections import OrderedDict
@@ -12,30 +12,26 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from mayhem_udp.api.landing import check_landing, landing_at, landing_name, landing_store, obstacle
 from mayhem_udp.api.outcomes import failed, transfer_result
 from mayhem_udp.api.reasons import error_of_file
 from mayhem_udp.api.uploads import Uploadable, is_stream, open_upload
 from mayhem_udp.config import Settings
-from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError
-from mayhem_udp.escape import escape
-from mayhem_udp.limits import NAME_COMPONENT_MAX_BYTES
+from mayhem_udp.errors import Code, IntegrityError, LocalFileError, MayhemError
 from mayhem_udp.results import Outcome
 from mayhem_udp.session.echo import EchoClient
 from mayhem_udp.session.exchange import Exchange, Workers
 from mayhem_udp.session.get import GetReceiver
 from mayhem_udp.session.pack_shape import SmallFile
 from mayhem_udp.session.packs import GetPackReceiver
-from mayhem_udp.store.names import Name, encode_name
-from mayhem_udp.store.opening import Placement, open_store
+from mayhem_udp.store.names import encode_name
 from mayhem_udp.store.outflow import Outflow
-from mayhem_udp.store.quota import StoreLimits
-from mayhem_udp.store.source import NO_FINGERPRINT, open_local
+from mayhem_udp.store.source import NO_FINGERPRINT, FileSource, open_local
 from mayhem_udp.store.staging import Staging
 from mayhem_udp.store.store import Store
 from mayhem_udp.transport.connection import Connection
-from mayhem_udp.units import SECOND, format_bytes
+from mayhem_udp.units import format_bytes
 from mayhem_udp.wire.messages import SIZE_UNKNOWN, Accept
 
 if TYPE_CHECKING:
@@ -43,37 +39,6 @@ if TYPE_CHECKING:
 
 STORES_OPEN_MAX: Final = 64
 """Folders that a download of many files holds open at once."""
-
-
-def landing_name(path: Path) -> Name:
-    """The last part of a path of the caller's own, as a name in its folder. Raises `LocalFileError`."""
-    last = path.name
-    try:
-        fits = last not in {"", ".."} and len(encode_name(last)) <= NAME_COMPONENT_MAX_BYTES
-    except RefusedError:
-        fits = False
-    if not fits:
-        raise LocalFileError(
-            f"{escape(str(path))} cannot be a file here",
-            code=Code.NAME_REFUSED,
-            remedy=f"name a file to write to, in UTF-8 and at most {NAME_COMPONENT_MAX_BYTES} bytes",
-        )
-    return Name((last,))
-
-
-def landing_store(folder: Path, settings: Settings) -> Store:
-    """The folder that a download lands in, made if need be. Raises `LocalFileError`.
-
-    What earlier downloads have left in it, and nobody went on with for long, is removed.
-    """
-    limits = StoreLimits(
-        file_size_max_bytes=settings.limits.file_size_max_bytes,
-        free_space_min_bytes=settings.store.free_space_min_bytes,
-    )
-    store = open_store(folder, placement=Placement.BESIDE, limits=limits, clock_ns=monotonic_ns)
-    with suppress(MayhemError):  # it can wait
-        store.sweep(before_ns=unix_s() * SECOND - settings.store.staging_age_max_ns)
-    return store
 
 
 def announced(accept: Accept) -> int | None:
@@ -95,11 +60,17 @@ class Download:
     def _prepare(self) -> None:
         """Find and verify what an earlier try has left."""
         encode_name(self.name)
-        if self._store is None:
-            self._store = landing_store(self.path.parent, self._settings)
-        self._partial = self._store.find_partial(landing_name(self.path))
-        if self._partial is not None and self._partial.needs_recovery:
-            self._partial.recover()
+        with landing_at(self.path):
+            check_landing(self.path)
+            if self._store is None:
+                self._store = landing_store(self.path.parent, self._settings)
+            try:
+                self._partial = self._store.find_partial(landing_name(self.path))
+            except LocalFileError as error:
+                if error.code is not Code.IS_DIRECTORY:
+                    raise  # a folder may be one there, too, and that is what the caller needs to know first
+            if self._partial is not None and self._partial.needs_recovery:
+                self._partial.recover()
 
     def _make(self, connection: Connection, workers: Workers, request: int) -> Exchange:
         partial, self._partial = self._partial, None
@@ -107,13 +78,14 @@ class Download:
 
     def _stage(self, accept: Accept) -> Staging:
         assert self._store is not None, "prepared before"
-        return self._store.stage(
-            landing_name(self.path),
-            size=announced(accept),
-            fingerprint=accept.fingerprint,
-            mtime_ns=accept.mtime_ns,
-            mode=accept.mode,
-        )
+        with landing_at(self.path):
+            return self._store.stage(
+                landing_name(self.path),
+                size=announced(accept),
+                fingerprint=accept.fingerprint,
+                mtime_ns=accept.mtime_ns,
+                mode=accept.mode,
+            )
 
     def outcomes(self) -> list[Outcome]:
         """What came of it; the folder is let go."""
@@ -144,9 +116,10 @@ class StreamDownload:
     def _stage(self, accept: Accept) -> Outflow:
         size = announced(accept)
         if size is not None and 0 < self._size_max_bytes < size:
-            raise RefusedError(
-                f"{self.name} has {format_bytes(size)}, more than limits.file_size_max allows",
+            raise LocalFileError(
+                f"{self.name} has {format_bytes(size)}, more than limits.file_size_max allows here",
                 code=Code.FILE_TOO_LARGE,
+                remedy="raise it",
             )
         return Outflow(self._stream)
 
@@ -174,16 +147,25 @@ class RoundTrip:
 
     def _make(self, connection: Connection, workers: Workers, request: int) -> Exchange:
         source = open_local(self._source)
-        if self._store is None:
-            self._store = landing_store(self.path.parent, self._settings)
-        staging = self._store.stage(
-            landing_name(self.path),
-            size=source.size,
-            fingerprint=NO_FINGERPRINT,
-            mtime_ns=source.mtime_ns,
-            mode=source.mode,
-        )
+        try:
+            staging = self._stage(source)
+        except BaseException:
+            source.close()
+            raise
         return EchoClient(connection, workers, request, source=source, name=self.name, staging=staging)
+
+    def _stage(self, source: FileSource) -> Staging:
+        with landing_at(self.path):
+            check_landing(self.path)
+            if self._store is None:
+                self._store = landing_store(self.path.parent, self._settings)
+            return self._store.stage(
+                landing_name(self.path),
+                size=source.size,
+                fingerprint=NO_FINGERPRINT,
+                mtime_ns=source.mtime_ns,
+                mode=source.mode,
+            )
 
     def outcomes(self) -> list[Outcome]:
         """What came of it; the folder is let go."""
@@ -236,6 +218,7 @@ class PackDownload:
         self._stores: OrderedDict[Path, Store] = OrderedDict()
         self._codes: dict[int, int] = {}
         self._got: dict[int, tuple[int, bytes]] = {}
+        self._obstacles: dict[int, LocalFileError] = {}
         self.too_large: list[tuple[str, Path]] = []
         self.errand = Errand(f"{len(files)} files", self._make, may_repeat=True, tell=tell)
 
@@ -254,19 +237,31 @@ class PackDownload:
         wanted in two places.
         """
         return [
-            file.code if file.code != Code.OK else self._store_one(index, file)
+            file.code if file.code != Code.OK else self._try(index, file)
             for file, index in zip(files, indexes, strict=False)  # the next call goes on with the indexes
         ]
 
-    def _store_one(self, index: int, file: SmallFile) -> int:
-        path = self._files[index][1]
+    def _try(self, index: int, file: SmallFile) -> int:
         self._got[index] = (len(file.data), file.sha256)
         try:
-            last = landing_name(path).last
-            landing = SmallFile(last, file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
-            return self._store_of(path.parent).write_small([landing])[0]
+            self._store_one(self._files[index][1], file)
+        except LocalFileError as error:
+            self._obstacles[index] = error
+            return error.code
         except MayhemError as error:
             return error.code
+        return Code.OK
+
+    def _store_one(self, path: Path, file: SmallFile) -> None:
+        with landing_at(path):
+            check_landing(path)
+            last = landing_name(path).last
+            landing = SmallFile(last, file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
+            code = self._store_of(path.parent).write_small([landing])[0]
+        if code is Code.INTEGRITY:
+            raise IntegrityError(f"{file.name!r} did not arrive as it was sent")
+        if code is not Code.OK:
+            raise obstacle(code, path)
 
     def _store_of(self, folder: Path) -> Store:
         known = self._stores.get(folder)
@@ -290,7 +285,7 @@ class PackDownload:
             elif code is None:
                 found.append(failed(name, self.errand.error))
             elif code != Code.OK:
-                found.append(failed(name, error_of_file(code, name)))
+                found.append(failed(name, self._obstacles.get(index) or error_of_file(code, name)))
             else:
                 size, digest = self._got[index]
                 found.append(transfer_result(self.errand, name, size=size, sha256=digest, path=path))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mayhem_udp.endpoint.errand import Errand
-from mayhem_udp.errors import MayhemError, TransferError
+from mayhem_udp.errors import IncompleteListError, MayhemError, RefusedError, TransferError
 from mayhem_udp.results import Entry, EntryKind, PingResult
 from mayhem_udp.session.asking import Question
 from mayhem_udp.session.exchange import Exchange, Workers
@@ -51,9 +51,13 @@ class Inquiry:
 
     def entries(self) -> Sequence[Entry]:
         """What was named in the answer; raises what the question failed with."""
-        exchange = self.errand.exchange
-        if self.errand.error is not None:
-            raise self.errand.error
+        exchange, error = self.errand.exchange, self.errand.error
+        has_gaps = isinstance(self._question, List) and isinstance(error, RefusedError | TransferError)
+        if has_gaps and error and isinstance(exchange, Question) and exchange.is_answered:
+            entries = [_entry(message) for message in exchange.entries]
+            raise IncompleteListError(error.message, entries=entries, code=error.code)
+        if error is not None:
+            raise error
         if not isinstance(exchange, Question):
             raise MayhemError("the question ended without an answer")
         return [_entry(message) for message in exchange.entries]

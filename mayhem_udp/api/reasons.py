@@ -14,7 +14,7 @@ _SENTENCES: Final = {
     Code.NOT_FOUND: "there is no {}; see what there is with mayhem ls",
     Code.IS_DIRECTORY: "there is a folder at {}; use another name",
     Code.NOT_REGULAR: "a link, a device or a file stands in the way at {}; use another name",
-    Code.PERMISSION: "there is no permission for {}; check owner and mode of the folder",
+    Code.PERMISSION: "the server has no permission for {}; check owner and mode of the file and its folder there",
     Code.ACCESS_DENIED: "{} is not allowed on this server; ask who runs it",
     Code.BUSY: "somebody else is at {} just now; try again in a while",
     Code.NO_SPACE: "there is no space for {}; make room, then try again",

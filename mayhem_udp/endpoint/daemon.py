@@ -351,7 +351,7 @@ def _store_limits(settings: Settings) -> StoreLimits:
         stored_max_bytes=limits.stored_max_bytes,
         files_max=limits.files_max,
         open_files_max=limits.open_files_max,
-        free_space_min_bytes=settings.store.free_space_min_bytes,
+        free_space_min_bytes=settings.store.free_space_min_bytes or None,
         name_max_bytes=limits.name_max_bytes,
         name_depth_max=limits.name_depth_max,
     )

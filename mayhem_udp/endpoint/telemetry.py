@@ -17,6 +17,7 @@ from mayhem_udp.transport.stats import ConnectionStats
 from mayhem_udp.units import BITS_PER_BYTE, MS, SECOND
 
 _EXPECTED_ENDS: Final = (Code.OK, Code.SHUTTING_DOWN)
+_OWN_TROUBLES: Final = (Code.PERMISSION, Code.IO_ERROR)
 
 
 class _Known:
@@ -140,9 +141,9 @@ class Telemetry:
         standing = standing_of(exchange)
         if standing is None:
             if exchange.error is not None:
-                transfer.log.info(
-                    "request refused", code=int(exchange.error.code), reason=str(exchange.error)
-                )
+                # What the server's own disk does not let it do is for whoever runs it to mend.
+                say = transfer.log.warning if exchange.error.code in _OWN_TROUBLES else transfer.log.info
+                say("request refused", code=int(exchange.error.code), reason=str(exchange.error))
             return
         metrics = _metrics(transfer, conversation, done=standing.bytes_done, now_ns=now_ns)
         if exchange.error is None:

@@ -7,9 +7,9 @@ elsewhere where that may take time.
 from collections.abc import Callable
 from typing import Any, Final
 
-from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.limits import BLOCK_BYTES, LISTING_MAX_BYTES, MESSAGE_WINDOW_BYTES
-from mayhem_udp.session.exchange import Exchange, Workers, check_result
+from mayhem_udp.errors import Code, MayhemError, RefusedError
+from mayhem_udp.limits import BLOCK_BYTES, LISTING_MAX_BYTES, MESSAGE_WINDOW_BYTES, REASON_MAX_BYTES
+from mayhem_udp.session.exchange import Exchange, Workers, error_of_result
 from mayhem_udp.store.listing import ROUND_BYTES
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.store import Entry, Store
@@ -49,6 +49,8 @@ class Question(Exchange):
         self._room_bytes = listing_max_bytes
         self.entries: list[EntryMessage] = []
         self.result: Result | None = None
+        self.is_answered = False
+        """Whether the server has said all that it has to say, also where that is not that all went well."""
 
     def on_start(self) -> None:
         """Ask."""
@@ -60,9 +62,10 @@ class Question(Exchange):
             case EntryMessage() if self._may_come:
                 self._take(message)
             case Result():
-                check_result(message)
-                self.result = message
-                self.finish()
+                error = error_of_result(message)
+                self.result = message if error is None else None
+                self.is_answered = True
+                self.finish(error)
             case _:
                 super().on_message(message)
 
@@ -98,14 +101,18 @@ class Answer(Exchange):
         lane = ("questions", self.connection.connection_id % LANES)
         self.elsewhere(job, done, holds_bytes=holds_bytes, unwanted=unwanted, lane=lane)
 
-    def conclude(self, *, text: str = "") -> None:
-        """Everything is said."""
-        self.say(Result(Code.OK, 0, NO_DIGEST, text.encode()))
-        self.finish()
+    def conclude(self, error: MayhemError | None = None) -> None:
+        """Everything is said that could be; `error` is why that is not all."""
+        code, text = (error.code, str(error)) if error is not None else (Code.OK, "")
+        self.say(Result(code, 0, NO_DIGEST, text.encode()[:REASON_MAX_BYTES]))
+        self.finish(error)
 
 
 class ListAnswer(Answer):
-    """LIST: entries, read elsewhere a round at a time, said as fast as the client takes them."""
+    """LIST: entries, read elsewhere a round at a time, said as fast as the client takes them.
+
+    What could not be read is told at the end, in the result: the rest is of use without it.
+    """
 
     def __init__(
         self, connection: Connection, workers: Workers, request: int, *, store: Store, ask: List
@@ -129,7 +136,7 @@ class ListAnswer(Answer):
     def _say_round(self, entries: list[Entry] | None) -> None:
         self._is_reading = False
         if entries is None:
-            self.conclude()
+            self.conclude(self._listing.shortfall)
             return
         for entry in entries:
             self.say(entry_message(entry, digest=None))

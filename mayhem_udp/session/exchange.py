@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from numpy import uint8
 from numpy.typing import NDArray
 
-from mayhem_udp.errors import Code, MayhemError, PeerError, error_of_code
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, PeerError, error_of_code
 from mayhem_udp.limits import REASON_MAX_BYTES
 from mayhem_udp.transport.connection import Connection
 from mayhem_udp.wire.messages import Message, Result, encode
@@ -27,11 +27,19 @@ class Workers(Protocol):
         """Run `job`, then call `done(result, None)` or `done(None, error)` where the session lives."""
 
 
+def error_of_result(result: Result) -> MayhemError | None:
+    """What a result says that is none: all went well only where its code is 0."""
+    if result.code == Code.OK:
+        return None
+    text = result.text[:REASON_MAX_BYTES].decode("utf-8", "replace")
+    return error_of_code(result.code, text)
+
+
 def check_result(result: Result) -> None:
-    """Raise what a result says that is none: all went well only where its code is 0."""
-    if result.code != Code.OK:
-        text = result.text[:REASON_MAX_BYTES].decode("utf-8", "replace")
-        raise error_of_code(result.code, text)
+    """Raise what a result says that is none."""
+    error = error_of_result(result)
+    if error is not None:
+        raise error
 
 
 class Exchange:
@@ -128,16 +136,19 @@ class Exchange:
         self.jobs += 1
         memory.take(holds_bytes)
 
-    def finish(self) -> None:
-        """All is said and done."""
+    def finish(self, error: MayhemError | None = None) -> None:
+        """All is said and done; `error` is what was said, where that is not that all went well."""
         if not self.is_over:
             self.connection.finish_request(self.request)
-            self._end(None)
+            self._end(error)
 
     def fail(self, error: MayhemError) -> None:
-        """End the request, and tell the peer why."""
+        """End the request, and tell the peer why; of files on this side it hears no more than that."""
         if not self.is_over:
-            self.connection.reset_request(self.request, error.code, str(error))
+            is_local = isinstance(error, LocalFileError)
+            reason = "the other side cannot use a file of its own" if is_local else str(error)
+            code = Code.CANCELLED if error.code is Code.LOCAL_FILE else error.code
+            self.connection.reset_request(self.request, code, reason)
             self._end(error)
 
     def on_reset(self, code: int, reason: str) -> None:

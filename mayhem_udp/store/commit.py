@@ -4,11 +4,14 @@ Owns the order of these steps, which is what makes a name hold its old content o
 whatever happens in between; and the attributes that a file may have. Never looks at contents.
 """
 
+import errno
+import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from mayhem_udp.store.disk import Disk
+from mayhem_udp.store.disk import Disk, Status
 from mayhem_udp.store.folders import Folders, OpenFolders
 from mayhem_udp.store.names import Name
 from mayhem_udp.store.quota import Quota, Reservation
@@ -21,6 +24,17 @@ OWNER_READS: Final = 0o400
 def sane_mode(mode: int) -> int:
     """Permissions only: no set-user-id, set-group-id or sticky bit comes from elsewhere."""
     return mode & PERMISSIONS | OWNER_READS
+
+
+def check_replaceable(status: Status) -> None:
+    """Raise `OSError` for what no file takes the place of: only files and links are replaced.
+
+    Whoever names a device or a pipe means what is behind it, and others may be using it under that name.
+    """
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,9 @@ class Committer:
                 name.folder, on_made=lambda parts: reservation.make_folder("/".join(parts))
             )
             with suppress(FileNotFoundError):
-                was = self._disk.status_of(folder, name.last).st_size
+                there = self._disk.status_of(folder, name.last)
+                check_replaceable(there)
+                was = there.st_size
             self._disk.rename(finished.shelf, finished.file_name, folder, name.last)
             reservation.become(str(name), was=was, size=finished.size)
         opened.note_changed(name.folder)

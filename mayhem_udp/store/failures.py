@@ -1,15 +1,22 @@
 """From the operating system's errors to the project's: a code, a sentence, and what to do next.
 
-Owns the table. A sentence names the file as the peer knows it, never a path of this machine.
+Owns the table. A sentence names the file as the peer knows it, never a path of this machine, and is said by
+the server; for files of the user's own others are found (`local_failure`, `Explain`).
 Never retries, never logs.
 """
 
 import errno
+from collections.abc import Callable
 from typing import Final
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
 from mayhem_udp.escape import escape
 
+_PERMISSION: Final = (
+    Code.PERMISSION,
+    "the server has no permission for",
+    "check owner and mode of the file and its folder there",
+)
 _BROKEN: Final = {
     errno.ENOSPC: (Code.NO_SPACE, "there is no space left for", "make room, then try again"),
     errno.EDQUOT: (
@@ -19,8 +26,8 @@ _BROKEN: Final = {
     ),
     errno.EFBIG: (Code.FILE_TOO_LARGE, "the file system takes no file as large as", "send a smaller file"),
     errno.EROFS: (Code.READ_ONLY, "the file system is read-only for", "mount it for writing"),
-    errno.EACCES: (Code.PERMISSION, "there is no permission for", "check owner and mode of the folder"),
-    errno.EPERM: (Code.PERMISSION, "there is no permission for", "check owner and mode of the folder"),
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
     errno.EMFILE: (Code.TOO_MANY_OPEN_FILES, "too many files are open to take", "try again later"),
     errno.ENFILE: (Code.TOO_MANY_OPEN_FILES, "too many files are open to take", "try again later"),
     errno.EXDEV: (
@@ -40,7 +47,7 @@ _REFUSED: Final = {
         "use another name",
     ),
     errno.ELOOP: (Code.NOT_REGULAR, "links are not followed, and there is one at", "use another name"),
-    errno.ENXIO: (Code.NOT_REGULAR, "there is no ordinary file at", "use another name"),
+    errno.ENXIO: (Code.NOT_REGULAR, "a device, a pipe or a socket stands at", "use another name"),
     errno.EEXIST: (Code.IS_DIRECTORY, "there is a folder at", "use another name"),
     errno.ENOTEMPTY: (Code.IS_DIRECTORY, "there is a folder at", "use another name"),
     errno.ENAMETOOLONG: (
@@ -50,6 +57,9 @@ _REFUSED: Final = {
     ),
 }
 """What was asked for makes no sense on this disk: the same will be refused again."""
+
+Explain = Callable[[OSError, object], MayhemError]
+"""What `failure` does, in the words of one side: the server's, or those of whoever downloads."""
 
 SPACE_CODES: Final = {Code.NO_SPACE, Code.QUOTA}
 

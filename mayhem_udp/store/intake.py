@@ -6,16 +6,15 @@ comes before the first byte, and leaves nothing behind. Never reads what is in p
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from mayhem_udp.errors import Code, RefusedError
-from mayhem_udp.store.commit import Committer
+from mayhem_udp.store.commit import Committer, check_replaceable
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk
-from mayhem_udp.store.failures import failure
+from mayhem_udp.store.failures import Explain
 from mayhem_udp.store.journal import Header, JournalPolicy
 from mayhem_udp.store.names import Name
 from mayhem_udp.store.quota import Quota, Reservation
@@ -38,6 +37,7 @@ class Intake:
         digests: DigestCache,
         clock_ns: Callable[[], int],
         policy: JournalPolicy,
+        explain: Explain,
     ) -> None:
         self._disk = disk
         self.shelf = shelf
@@ -46,6 +46,7 @@ class Intake:
         self._digests = digests
         self._clock_ns = clock_ns
         self._policy = policy
+        self._explain = explain
         self._may_wait = _may_wait(disk, shelf.folder)
 
     def stage(self, name: Name, *, size: int | None, fingerprint: bytes, mtime_ns: int, mode: int) -> Staging:
@@ -60,7 +61,7 @@ class Intake:
             else:
                 claim = self.shelf.claim_new()
         except OSError as error:
-            raise failure(error, name) from error
+            raise self._explain(error, name) from error
         return self._staging(claim, header, size, partial(self._put_in_place, name), new_files=new_files)
 
     def find_partial(self, name: Name) -> Staging | None:
@@ -69,7 +70,7 @@ class Intake:
             new_files = self._look_at_landing(name)
             claim = self.shelf.claim_partial(str(name))
         except OSError as error:
-            raise failure(error, name) from error
+            raise self._explain(error, name) from error
         if claim is None or claim.header is None:
             return None
         header = claim.header
@@ -90,7 +91,7 @@ class Intake:
                 self._disk.close(claim.file)
                 raise
         except OSError as error:
-            raise failure(error, header.name) from error
+            raise self._explain(error, header.name) from error
         return self._staging(claim, header, size, None, new_files=0)
 
     def write_small(self, files: Sequence[SmallFile]) -> list[Code]:
@@ -120,8 +121,7 @@ class Intake:
                 found = self._disk.status_of(opened.get(name.folder), name.last)
             except FileNotFoundError:
                 return 1 + opened.count_missing(name.folder)
-            if stat.S_ISDIR(found.st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            check_replaceable(found)
             return 0
 
     def _staging(
@@ -135,12 +135,12 @@ class Intake:
     ) -> Staging:
         """The staging of a claim, with everything reserved; where that fails, all is as before."""
         reservation: Reservation | None = None
+        is_kept = claim.header is not None
         try:
             reservation = Reservation(self._quota, staging=claim.part.decode(), found_bytes=claim.found_bytes)
-            reservation.cover(size or 0)
+            reservation.cover(size or 0, there_bytes=claim.found_bytes if is_kept else 0)
             reservation.cover_files(new_files)
         except BaseException:
-            is_kept = claim.header is not None
             if reservation is not None:
                 reservation.end(left_bytes=claim.found_bytes if is_kept else 0)
             elif not is_kept:
@@ -155,6 +155,7 @@ class Intake:
             policy=self._policy,
             put_in_place=put_in_place,
             on_kept=self.shelf.note_kept,
+            explain=self._explain,
         )
         staging = Staging(desk, claim, reservation, header=header, size=size)
         reservation.measure(lambda: staging.received_bytes)

@@ -2,14 +2,17 @@
 
 Owns the walk, and its rounds for a peer. It goes only where the pattern may still match, looks single
 names up instead of reading a folder for them, holds one folder open at a time, and never follows a link.
-What could not be asked for (links, devices, names against the rules, the store's own) is not shown.
+What could not be asked for (links, devices, names against the rules, the store's own) is not shown. A folder
+that cannot be read leaves a gap, which is told: it may hold what was asked for.
 """
 
+import errno
 import stat
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mayhem_udp.errors import MayhemError
 from mayhem_udp.limits import NAME_DEPTH_MAX
 from mayhem_udp.store.disk import Disk, Kind, Status
 from mayhem_udp.store.failures import failure
@@ -60,8 +63,12 @@ def entry_of(parts: Parts, status: Status) -> Entry | None:
     return Entry("/".join(parts), size, status.st_mtime_ns, mode, is_directory)
 
 
+_GONE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+"""What went away while the walk was on its way, or became something else."""
+
+
 class Walk:
-    """One walk through the tree. Folders that go away meanwhile are passed over."""
+    """One walk through the tree. Folders that go away meanwhile are passed over; see `shortfall`."""
 
     def __init__(self, disk: Disk, folders: Folders, pattern: Pattern, *, recursive: bool) -> None:
         self._disk = disk
@@ -70,6 +77,29 @@ class Walk:
         self._recursive = recursive
         self._stops: list[_Stop] = []
         self._looks = 0
+        self._unread: tuple[Parts, OSError] | None = None
+        """The first folder that could not be read."""
+        self._last_unread: Parts | None = None
+        self._unread_count = 0
+
+    @property
+    def shortfall(self) -> MayhemError | None:
+        """Why this was not all that matches, as far as the walk has come."""
+        if self._unread is None:
+            return None
+        parts, error = self._unread
+        known = failure(error, "/".join(parts) or "the root")
+        others = f" (and {self._unread_count - 1} more)" if self._unread_count > 1 else ""
+        message = f"the list has gaps: {known.message}{others}"
+        return type(known)(message, code=known.code, remedy=known.remedy)
+
+    def _note_unread(self, parts: Parts, error: OSError) -> None:
+        if error.errno in _GONE:
+            return
+        self._unread = self._unread or (parts, error)
+        if parts != self._last_unread:  # it is told for each of its names
+            self._last_unread = parts
+            self._unread_count += 1
 
     def entries(self) -> Generator[Entry | None, None, None]:
         """The matches, in no order; None for a pause, where much was looked at since the last one.
@@ -88,17 +118,23 @@ class Walk:
                 yield None
             try:
                 folder = self._folders.open_alone(stop.parts)
-            except OSError:
+            except OSError as error:
+                self._note_unread(stop.parts, error)
                 continue
             try:
-                looks = 1 if stop.states is None else len(stop.states)
-                for part, kind in self._names(folder, stop):
-                    if kind is not Kind.OTHER:
-                        yield from self._visit(folder, stop, part, kind)
-                    if self._is_time_to_pause(looks):
-                        yield None
+                yield from self._in_folder(folder, stop)
+            except OSError as error:
+                self._note_unread(stop.parts, error)
             finally:
                 self._disk.close(folder)
+
+    def _in_folder(self, folder: int, stop: _Stop) -> Iterator[Entry | None]:
+        looks = 1 if stop.states is None else len(stop.states)
+        for part, kind in self._names(folder, stop):
+            if kind is not Kind.OTHER:
+                yield from self._visit(folder, stop, part, kind)
+            if self._is_time_to_pause(looks):
+                yield None
 
     def _is_time_to_pause(self, looks: int) -> bool:
         self._looks += looks
@@ -109,18 +145,21 @@ class Walk:
 
     def _names(self, folder: int, stop: _Stop) -> Iterator[tuple[str, Kind]]:
         """The names, and what each stands for: nothing that matters, where it is not worth a look."""
+        is_root = not stop.parts
         literals = None if stop.states is None else self._pattern.literals(stop.states)
         if literals is None:
             for raw, kind in self._disk.entries(folder):
                 part = raw.decode(errors="replace")
-                is_shown = kind is not Kind.OTHER and part.encode() == raw and is_allowed_part(part)
+                is_shown = kind is not Kind.OTHER and part.encode() == raw
+                is_shown = is_shown and is_allowed_part(part, is_first=is_root)
                 yield part, kind if is_shown else Kind.OTHER
             return
         for part in literals:
-            if is_allowed_part(part):
+            if is_allowed_part(part, is_first=is_root):
                 try:
                     status = self._disk.status_of(folder, part.encode())
-                except OSError:
+                except OSError as error:
+                    self._note_unread(stop.parts, error)
                     continue
                 yield part, Kind.FOLDER if stat.S_ISDIR(status.st_mode) else Kind.FILE
 
@@ -133,12 +172,15 @@ class Walk:
         if is_match:
             try:
                 entry = entry_of(parts, self._disk.status_of(folder, part.encode()))
-            except OSError:
+            except OSError as error:
+                self._note_unread(stop.parts, error)
                 return
             if entry is not None:
                 yield entry
-        if kind is Kind.FOLDER and len(parts) < NAME_DEPTH_MAX:
-            self._stops.append(_Stop(parts, None if is_match and self._recursive else states))
+        below = None if is_match and self._recursive else states
+        is_wanted = below is None or self._pattern.goes_on(below)
+        if kind is Kind.FOLDER and is_wanted and len(parts) < NAME_DEPTH_MAX:
+            self._stops.append(_Stop(parts, below))
 
 
 class Listing:
@@ -155,6 +197,7 @@ class Listing:
         self._quota = quota
         self._pattern = pattern
         self._recursive = recursive
+        self._walk: Walk | None = None
         self._found: Generator[Entry | None, None, None] | None = None
         self._descriptors = 0
 
@@ -168,6 +211,11 @@ class Listing:
         if entries is None:
             self.close()
         return entries
+
+    @property
+    def shortfall(self) -> MayhemError | None:
+        """Why what was read is not all that matches; None where it is."""
+        return self._walk.shortfall if self._walk is not None else None
 
     def _read(self) -> list[Entry] | None:
         if self._found is None:
@@ -191,7 +239,8 @@ class Listing:
         for _ in range(DESCRIPTORS):
             self._quota.take_open_file()
             self._descriptors += 1
-        return Walk(self._disk, self._folders, pattern, recursive=self._recursive).entries()
+        self._walk = Walk(self._disk, self._folders, pattern, recursive=self._recursive)
+        return self._walk.entries()
 
     def close(self) -> None:
         """Let go of the folder that is being read; a second time does nothing."""

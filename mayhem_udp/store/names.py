@@ -19,6 +19,8 @@ from mayhem_udp.limits import NAME_COMPONENT_MAX_BYTES, NAME_DEPTH_MAX, NAME_MAX
 RESERVED: Final = ".mayhem"
 """Names that begin like this are the store's own: staging, journals, what was set aside."""
 
+_ANY_FOLDER: Final = "_"
+"""Stands for whatever folder a part is in, where only the part itself is to be judged."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: terminal escapes, line ends, NUL
@@ -87,8 +89,8 @@ def check_name(
     if not text.isascii() or ":" in text or system is System.WINDOWS:
         _check_unusual(text, parts, system)
     for part in parts:
-        if not part or part in {".", ".."}:
-            raise _refused(text, "is absolute, or has an empty part, '.' or '..'")
+        if not part.strip(". "):
+            raise _refused(text, "is absolute, or has an empty part, '.' or '..', or one of dots and spaces")
         if len(part) * 4 > NAME_COMPONENT_MAX_BYTES and len(part.encode()) > NAME_COMPONENT_MAX_BYTES:
             why = f"has a part of more than {NAME_COMPONENT_MAX_BYTES} bytes"
             raise _refused(text, why, Code.NAME_TOO_LONG)
@@ -129,17 +131,20 @@ def is_reserved(part: str) -> bool:
     return unicodedata.normalize("NFKC", _IGNORABLE.sub("", part)).casefold().startswith(RESERVED)
 
 
-def is_allowed_part(part: str) -> bool:
-    """Whether a name found on the disk could be asked for: what could not is not shown either."""
+def is_allowed_part(part: str, *, is_first: bool = True) -> bool:
+    """Whether a name found on the disk could be asked for: what could not is not shown either.
+
+    `is_first` where a whole name would begin with it, which no drive letter may; deeper it is a letter.
+    """
     try:
-        check_name(part)
+        check_name(part if is_first else f"{_ANY_FOLDER}/{part}")
     except RefusedError:
         return False
     return "/" not in part
 
 
 def _check_unusual(text: str, parts: tuple[str, ...], system: System) -> None:
-    """The rules that plain ASCII names without a colon cannot break."""
+    """What plain ASCII names without a colon cannot break, or `check_name` has seen."""
     if _DRIVE.match(text):
         raise _refused(text, "begins with a drive letter")
     for part in parts:

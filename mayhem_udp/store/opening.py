@@ -8,12 +8,12 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import Final
 
-from mayhem_udp.errors import LocalFileError
+from mayhem_udp.errors import Code, LocalFileError
 from mayhem_udp.escape import escape
 from mayhem_udp.store.commit import Committer
 from mayhem_udp.store.digests import DigestCache
 from mayhem_udp.store.disk import Disk, RealDisk
-from mayhem_udp.store.failures import failure
+from mayhem_udp.store.failures import Explain, failure
 from mayhem_udp.store.folders import Folders, open_or_make_root
 from mayhem_udp.store.intake import Intake
 from mayhem_udp.store.journal import JournalPolicy
@@ -43,10 +43,12 @@ def open_store(
     disk: Disk | None = None,
     clock_ns: Callable[[], int] = lambda: 0,
     policy: JournalPolicy | None = None,
+    explain: Explain = failure,
 ) -> Store:
     """The store under `root`, which is made if need be (unless nothing is taken in).
 
-    `clock_ns` tells how long writes take; without one no disk is slow. Raises `LocalFileError`. Where
+    `clock_ns` tells how long writes take; without one no disk is slow. `explain` has the words for what the
+    disk says of files that come in. Raises `LocalFileError`. Where
     limits ask for a count, `Store.count` is still to be called.
     """
     disk = disk or RealDisk()
@@ -75,6 +77,7 @@ def open_store(
             digests=digests,
             clock_ns=clock_ns,
             policy=policy or JournalPolicy(),
+            explain=explain,
         )
     return Store(disk, folders, intake, quota=quota, digests=digests)
 
@@ -103,15 +106,16 @@ def _unusable(path: str, error: OSError, placement: Placement) -> LocalFileError
     shown = escape(path)
     known = failure(error, path, refusal=LocalFileError)
     reason = (error.strerror or "it does not work").lower()
+    remedy = "check owner and mode of the folder" if known.code is Code.PERMISSION else known.remedy
     if isinstance(error, FileNotFoundError):
         return LocalFileError(
             f"there is no folder {shown}", code=known.code, remedy="make it, or name another"
         )
     if placement is Placement.BESIDE:
-        return LocalFileError(f"cannot write to {shown}: {reason}", code=known.code, remedy=known.remedy)
+        return LocalFileError(f"cannot write to {shown} here: {reason}", code=known.code, remedy=remedy)
     if isinstance(error, NotADirectoryError | FileExistsError):
         return LocalFileError(
             f"{shown} is not a folder", code=known.code, remedy="name another as store.root"
         )
-    remedy = f"{known.remedy}, name another as store.root, or serve it with access.write off"
+    remedy = f"{remedy}, name another as store.root, or serve it with access.write off"
     return LocalFileError(f"cannot store files in {shown}: {reason}", code=known.code, remedy=remedy)

@@ -64,6 +64,10 @@ class Pattern:
         """Whether the path that led to these states matches."""
         return len(self.parts) in states
 
+    def goes_on(self, states: States) -> bool:
+        """Whether anything below the path that led to these states can match."""
+        return any(index < len(self.parts) for index in states)
+
     def matches(self, name: str) -> bool:
         """Whether a whole name matches."""
         states = self.start()

@@ -35,8 +35,8 @@ class StoreLimits:
     files_max: int = 0
     """Files and folders: an empty folder takes an inode too, and nobody can remove it from afar."""
     open_files_max: int = 0
-    free_space_min_bytes: int = 0
-    """Left to others on the file system."""
+    free_space_min_bytes: int | None = None
+    """Left to others on the file system; 0: it may be filled; None: it is not asked what it has."""
     name_max_bytes: int = NAME_MAX_BYTES
     name_depth_max: int = NAME_DEPTH_MAX
 
@@ -93,11 +93,14 @@ class Quota:
                 remedy="send a smaller one, or raise limits.file_size_max",
             )
 
-    def cover(self, reservation: "Reservation", total: int) -> None:
-        """Raise a reservation to `total` bytes, if the limits and the file system have them, in one step."""
+    def cover(self, reservation: "Reservation", total: int, *, there_bytes: int = 0) -> None:
+        """Raise a reservation to `total` bytes, if the limits and the file system have them, in one step.
+
+        `there_bytes` of them take space already.
+        """
         with self._lock:
             count = total - reservation.bytes
-            self._check_space(count)
+            self._check_space(max(count - there_bytes, 0))
             limit = self.limits.stored_max_bytes
             if limit and self.stored_bytes + count > limit:
                 raise RefusedError(
@@ -110,7 +113,7 @@ class Quota:
 
     def _check_space(self, count: int) -> None:
         least = self.limits.free_space_min_bytes
-        if not least:
+        if least is None:
             return
         if count <= self._unasked_bytes:
             self._unasked_bytes -= count
@@ -121,14 +124,15 @@ class Quota:
             raise failure(error, "the store") from error
         # What others have reserved and not written yet is free for the file system, and for nobody else.
         promised = sum(reservation.unwritten_bytes for reservation in self._reservations)
-        spare = free - promised - count - least
+        left = free - promised - count
+        spare = left - least
         self._unasked_bytes = max(0, min(spare // UNASKED_SHARE, UNASKED_MAX_BYTES))
         if spare < 0:
-            raise TransferError(
-                f"there is no space for {format_bytes(count)} more",
-                code=Code.NO_SPACE,
-                remedy="make room, then try again",
-            )
+            message, remedy = f"there is no space for {format_bytes(count)} more", "make room"
+            if left >= 0:
+                message += f": store.free_space_min keeps {format_bytes(least)} free"
+                remedy += " or lower store.free_space_min"
+            raise TransferError(message, code=Code.NO_SPACE, remedy=f"{remedy}, then try again")
 
     def cover_files(self, reservation: "Reservation", total: int) -> None:
         """Raise a reservation to as many files and folders, if the limit has them."""
@@ -272,11 +276,14 @@ class Reservation:
         """Reserved, and still free for the file system."""
         return max(0, self.bytes - self._written())
 
-    def cover(self, total: int) -> None:
-        """Have `total` bytes reserved at least; raises when there is no room, and then changes nothing."""
+    def cover(self, total: int, *, there_bytes: int = 0) -> None:
+        """Have `total` bytes reserved at least, of which some may be there already.
+
+        Raises when there is no room, and then changes nothing.
+        """
         if total > self.bytes:
             self._quota.check_size(total)
-            self._quota.cover(self, total)
+            self._quota.cover(self, total, there_bytes=there_bytes)
 
     def grow(self, total: int) -> None:
         """The same in large steps, for a size that nobody knows; exactly that much near a limit."""

@@ -305,11 +305,13 @@ def open_local(path: str | os.PathLike[str], *, disk: Disk | None = None) -> Fil
     """A file of the user's own, by its path; links are followed. Raises `LocalFileError`."""
     disk = disk or RealDisk()
     shown = os.fspath(path)
+    closed = "folders that it is in"  # where there is no permission even to look at it
     try:
         check_regular(disk.status_of_path(shown), shown, refusal=LocalFileError)
+        closed = "file"
         return open_source(disk, lambda: disk.open_path(shown), shown, refusal=LocalFileError)
     except OSError as error:
-        raise local_failure(error, shown) from error
+        raise local_failure(error, shown, closed=closed) from error
 
 
 def open_source(
@@ -343,9 +345,14 @@ def check_regular(status: Status, about: object, *, refusal: type[MayhemError]) 
     )
 
 
-def local_failure(error: OSError, path: str) -> LocalFileError:
-    """The error for a path of the user's own, where what the system said is the clearest there is."""
+def local_failure(error: OSError, path: str, *, closed: str = "file") -> LocalFileError:
+    """The error for a path of the user's own, where what the system said is the clearest there is.
+
+    `closed` is what may well be closed to the user, where permission is what he lacks.
+    """
     known = failure(error, path, refusal=LocalFileError)
     remedy = "check the path" if known.code in {Code.NOT_FOUND, Code.NOT_REGULAR} else known.remedy
+    if known.code is Code.PERMISSION:
+        remedy = f"check owner and mode of the {closed}"
     what = (error.strerror or "it cannot be read").lower()
     return LocalFileError(f"cannot read {escape(path)}: {what}", code=known.code, remedy=remedy)

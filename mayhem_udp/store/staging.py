@@ -18,7 +18,7 @@ from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, Tran
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.store import recovery
 from mayhem_udp.store.disk import Buffer, Disk
-from mayhem_udp.store.failures import SPACE_CODES, failure
+from mayhem_udp.store.failures import SPACE_CODES, Explain
 from mayhem_udp.store.filling import Filling
 from mayhem_udp.store.journal import Header, Journal, JournalPolicy, JournalReader
 from mayhem_udp.store.pace import SLOW_JOB_NS, SLOW_WRITE_NS, Pace
@@ -55,19 +55,14 @@ class Desk:
     """Gives the finished file its name, and tells what is doubtful. None for what never gets one."""
     on_kept: Callable[[], None]
     """Told when a staging is left to be resumed."""
+    explain: Explain
 
 
 class Staging:
     """The staging of one transfer. `size` is None where nobody knows it yet."""
 
     def __init__(
-        self,
-        desk: Desk,
-        claim: Claim,
-        reservation: Reservation,
-        *,
-        header: Header,
-        size: int | None,
+        self, desk: Desk, claim: Claim, reservation: Reservation, *, header: Header, size: int | None
     ) -> None:
         self._desk = desk
         self._claim = claim
@@ -329,7 +324,7 @@ class Staging:
         try:
             return open_source(disk, lambda: disk.duplicate(self.file), self.name)
         except OSError as error:
-            raise failure(error, self.name) from error
+            raise self._desk.explain(error, self.name) from error
 
     def _keep_or_remove(self) -> None:
         if self._phase is Phase.OVER or self._is_doomed or not self._is_worth_keeping():
@@ -395,6 +390,6 @@ class Staging:
 
     def _failed(self, error: OSError) -> MayhemError:
         """The error to raise. What an I/O error has left is not trusted, and what filled a disk goes."""
-        known = failure(error, self.name)
+        known = self._desk.explain(error, self.name)
         self._is_doomed = self._is_doomed or known.code in SPACE_CODES or known.code is Code.IO_ERROR
         return known

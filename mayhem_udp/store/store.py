@@ -139,7 +139,7 @@ class Store:
     def entries(self, pattern: Pattern, *, recursive: bool) -> Generator[Entry, None, None]:
         """What matches, found as it is asked for; with `recursive`, also all that is below a match.
 
-        Close it when no more is wanted: a folder is open meanwhile.
+        Folders without permission are passed over; where others cannot be read, that is raised at the end. Close it when no more is wanted: a folder is open meanwhile.
         """
         walk = Walk(self._disk, self._folders, pattern, recursive=recursive)
         try:
@@ -148,6 +148,8 @@ class Store:
                     yield entry
         except OSError as error:
             raise failure(error, "the list") from error
+        if walk.shortfall is not None and walk.shortfall.code is not Code.PERMISSION:
+            raise walk.shortfall
 
     def listing(self, pattern: bytes, *, recursive: bool) -> Listing:
         """The same for a peer: not checked yet, and found a round at a time."""

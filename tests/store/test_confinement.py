@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from deliveries import SMALL_POLICY, deliver, picture, small
+from deliveries import SMALL_POLICY, begin, deliver, finish, picture, small, write
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError
 from mayhem_udp.store.disk import Disk, Kind, RealDisk
@@ -213,7 +213,8 @@ def linked(root, outside):
     return root
 
 
-LINKS = ["to-file", "dangling", "to-itself", "within", "pipe", "socket"]
+LINKS = ["to-file", "dangling", "to-itself", "within"]
+NO_FILES = ["pipe", "socket"]
 THROUGH = [
     "to-folder/a",
     "to-folder/new",
@@ -231,7 +232,7 @@ def code_of(action, *arguments):
     return caught.value.code
 
 
-@pytest.mark.parametrize("name", LINKS + THROUGH)
+@pytest.mark.parametrize("name", LINKS + NO_FILES + THROUGH)
 def test_links_devices_pipes_and_sockets_are_not_opened(store, linked, outside, name):
     before = picture(outside)
     checked = check_name(name)
@@ -257,6 +258,26 @@ def test_a_file_takes_the_place_of_a_link_and_not_of_what_it_points_to(store, li
     assert picture(outside) == before
 
 
+@pytest.mark.parametrize("name", NO_FILES)
+def test_no_file_takes_the_place_of_a_pipe_or_a_socket(store, linked, name):
+    before = (linked / name).lstat().st_ino
+    assert code_of(deliver, store, name, OURS) is Code.NOT_REGULAR
+    assert code_of(store.find_partial, check_name(name)) is Code.NOT_REGULAR, "told before the first byte"
+    assert store.write_small([small(name, OURS), small("new", OURS)]) == [Code.NOT_REGULAR, Code.OK]
+    assert (linked / name).lstat().st_ino == before
+    assert list((linked / ".mayhem" / "staging").iterdir()) == []
+
+
+def test_a_pipe_that_was_made_while_the_file_came_keeps_its_name(store, root):
+    staging = begin(store, "a", OURS)
+    write(staging, OURS)
+    os.mkfifo(root / "a")
+    assert code_of(finish, staging, OURS) is Code.NOT_REGULAR
+    staging.keep()
+    assert (root / "a").is_fifo()
+    assert store.quota.open_files == 0
+
+
 def test_what_is_no_file_is_told_apart_before_it_is_opened(linked, outside):
     """Opening a device can do something: a tape rewinds, a watchdog starts."""
     opened = []
@@ -268,7 +289,7 @@ def test_what_is_no_file_is_told_apart_before_it_is_opened(linked, outside):
             return RealDisk.open_file(folder, name)
 
     store = open_store(linked, placement=Placement.NOWHERE, disk=Disk())
-    for name in LINKS:
+    for name in LINKS + NO_FILES:
         assert code_of(store.open_source, check_name(name)) is Code.NOT_REGULAR
     assert opened == []
     store.close()

@@ -1,13 +1,16 @@
 """What is in the store: what is shown, and what is not."""
 
+import errno
 import os
 import socket
+from contextlib import nullcontext
 
 import pytest
 from virtual_process import CountedDisk
 
-from mayhem_udp.errors import Code, RefusedError
+from mayhem_udp.errors import Code, RefusedError, TransferError
 from mayhem_udp.limits import NAME_DEPTH_MAX
+from mayhem_udp.store.disk import RealDisk
 from mayhem_udp.store.listing import DESCRIPTORS, ENTRIES_PER_ROUND, LOOKS_MAX
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.opening import Placement, open_store
@@ -113,6 +116,20 @@ def test_what_is_not_shown_has_no_status(store, tree, name, code):
     assert caught.value.code is code
 
 
+def test_a_colon_after_one_letter_is_a_drive_at_the_beginning_of_a_name_only(store, root):
+    (root / "col" / "x:y").mkdir(parents=True)
+    for name in ("col/a:b", "col/x:y/c:"):
+        path = root / str(check_name(name))  # so it can be stored
+        path.write_bytes(b"contents")
+    (root / "z:none").write_bytes(b"")
+    inside = ["col/a:b", "col/x:y", "col/x:y/c:"]
+    assert names(store, "**") == ["col", *inside]
+    assert names(store, "col", recursive=True) == ["col", *inside]
+    assert names(store, "*/?:*") == ["col/a:b", "col/x:y"]
+    assert names(store, "col/x:y/c:") == ["col/x:y/c:"]
+    assert names(store, "z:none") == []
+
+
 def test_two_lists_at_once_are_both_whole(store, tree):
     one = store.entries(check_pattern("*"), recursive=False)
     seen = [next(one).name]
@@ -128,6 +145,79 @@ def test_a_folder_that_goes_away_meanwhile_is_passed_over(store, tree):
     (tree / "empty").rmdir()
     seen += [entry.name for entry in found]
     assert "photos/2024/d.jpg" in seen
+
+
+class ClosedDisk(RealDisk):
+    """A disk with folders that cannot be opened or read, each with its error."""
+
+    def __init__(self, **closed):
+        self.closed = {name.encode(): number for name, number in closed.items()}
+        self.unreadable = set()
+
+    def open_folder(self, folder, name):
+        if name in self.closed and name != b"unread":
+            raise OSError(self.closed[name], "closed")
+        opened = RealDisk.open_folder(folder, name)
+        if name == b"unread":
+            self.unreadable.add(opened)
+        return opened
+
+    def close(self, file):
+        self.unreadable.discard(file)
+        RealDisk.close(file)
+
+    def entries(self, folder):
+        if folder in self.unreadable:
+            raise OSError(self.closed[b"unread"], "closed")
+        return RealDisk.entries(folder)
+
+
+def gaps_of(root, pattern, **closed):
+    """What is found, and what is said of the rest."""
+    store = open_store(root, placement=Placement.HIDDEN_FOLDER, disk=ClosedDisk(**closed))
+    listing = store.listing(pattern, recursive=False)
+    found = sorted(name for each in rounds_of(listing) for name in each)
+    store.close()
+    return found, listing.shortfall
+
+
+@pytest.mark.parametrize("closed", ["priv", "unread"])
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_listed(root, closed):
+    for name in ("a/x", f"{closed}/x", "z/x"):
+        (root / name).parent.mkdir()
+        (root / name).touch()
+    found, gap = gaps_of(root, b"**", **{closed: errno.EACCES})
+    assert found == sorted(["a", "a/x", closed, "z", "z/x"])
+    assert gap.code is Code.PERMISSION
+    assert gap.message == f"the list has gaps: the server has no permission for {closed}"
+    assert gaps_of(root, f"{closed}/*".encode(), **{closed: errno.EACCES})[1].code is Code.PERMISSION
+    assert gaps_of(root, b"a/*", **{closed: errno.EACCES}) == (["a/x"], None)
+    assert gaps_of(root, b"*", **{closed: errno.EACCES}) == (sorted(["a", closed, "z"]), None)
+    assert gaps_of(root, b"**/x", **{closed: errno.EIO})[1].code is Code.IO_ERROR
+
+
+def test_of_several_folders_that_cannot_be_read_the_first_is_named_and_the_others_are_counted(root):
+    for name in ("a", "b", "c"):
+        (root / name).mkdir()
+    _, gap = gaps_of(root, b"**", a=errno.EACCES, b=errno.EACCES, c=errno.EPERM)
+    assert gap.message.endswith("(and 2 more)")
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR, errno.ELOOP])
+def test_a_folder_that_went_away_while_it_was_listed_is_no_gap(root, number):
+    (root / "a").mkdir()
+    assert gaps_of(root, b"**", a=number) == (["a"], None)
+
+
+def test_what_is_counted_passes_over_folders_without_permission_and_no_others(root):
+    (root / "a").mkdir()
+    limits = StoreLimits(files_max=2)
+    for number, ends_well in ((errno.EACCES, True), (errno.EIO, False)):
+        disk = ClosedDisk(a=number)
+        store = open_store(root, placement=Placement.HIDDEN_FOLDER, disk=disk, limits=limits)
+        with nullcontext() if ends_well else pytest.raises(TransferError):
+            store.count()
+        store.close()
 
 
 def test_a_walk_does_not_go_deeper_than_a_name_can(store, root):

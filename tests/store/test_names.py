@@ -1,7 +1,7 @@
 """What a peer may call a file: each rule from both sides, and its code."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mayhem_udp.errors import Code, RefusedError
@@ -38,6 +38,9 @@ def code_of(name, **options):
         "*?[x]",
         "C",
         "ab:c",
+        "a/b:c",  # no drive where it does not begin the name
+        "c/d:/e",
+        "a/... b",
         "é",
         "e\u0301",
         "日本語/ファイル.txt",
@@ -101,6 +104,9 @@ def test_an_ordinary_name_is_taken_as_it_is(name):
         "\u2024\u2024/a",
         "a/\uff0e\uff0e/b",
         "\u3000",
+        "...",
+        "a/ ",
+        ". ./a",
     ],
 )
 def test_a_name_that_leads_out_or_fools_is_refused(name):
@@ -213,6 +219,8 @@ def test_names_like_devices_are_taken_there():
 
 
 @given(st.text(max_size=40) | st.binary(max_size=60))
+@example("col/x:y/z:")
+@example("...é/b c:")
 def test_whatever_is_taken_stays_inside(raw):
     """Anything at all is refused by code, or consists of parts that a folder can have."""
     try:
@@ -222,11 +230,11 @@ def test_whatever_is_taken_stays_inside(raw):
     if name is None:
         assert code in {Code.NAME_REFUSED, Code.NAME_RESERVED, Code.NAME_TOO_LONG}
         return
-    for part in name.parts:
+    for depth, part in enumerate(name.parts):
         assert part not in {"", ".", ".."}
         assert "/" not in part
         assert "\0" not in part
         assert not part.casefold().startswith(".mayhem")
-        assert is_allowed_part(part)
+        assert is_allowed_part(part, is_first=not depth)
     assert check_name(str(name)) == name
     assert check_name(str(name).encode()) == name

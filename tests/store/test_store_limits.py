@@ -9,6 +9,7 @@ from simulated_disk import SimulatedDisk
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, RefusedError, TransferError
 from mayhem_udp.store.names import check_name
 from mayhem_udp.store.quota import GROWTH_BYTES, Quota, Reservation, StoreLimits
+from mayhem_udp.store.source import NO_FINGERPRINT
 
 DATA = Random(1).randbytes(300)
 
@@ -231,6 +232,30 @@ def test_space_is_left_to_others():
     store.remove(check_name("a"))
     disk.nodes = {number: node for number, node in disk.nodes.items() if disk._links(number)}
     deliver(store, "b", DATA)
+
+
+def test_a_file_that_would_fit_but_for_the_reserve_says_which_setting_keeps_it():
+    _, store = new_store(SimulatedDisk(capacity_bytes=1_000), free_space_min_bytes=800)
+    with pytest.raises(TransferError, match=r"store\.free_space_min keeps 800 B free") as kept:
+        begin(store, "a", DATA)
+    assert "lower store.free_space_min" in kept.value.remedy
+    with pytest.raises(TransferError, match=r"for 1,?001 B more;"):
+        begin(store, "a", DATA, size=1_001)
+
+
+def test_where_nothing_is_left_to_others_a_file_is_taken_if_it_fits():
+    _, store = new_store(SimulatedDisk(capacity_bytes=300), free_space_min_bytes=0)
+    assert refused(begin, store, "a", DATA + b"x", kind=TransferError) is Code.NO_SPACE
+    deliver(store, "a", DATA, fingerprint=NO_FINGERPRINT)  # so it has no journal, which takes space
+
+
+def test_what_is_there_of_a_file_that_was_cut_needs_no_space_again():
+    _, store = new_store(SimulatedDisk(capacity_bytes=1_000), free_space_min_bytes=300)
+    first = begin(store, "a", DATA)
+    write(first, DATA, 0, 256)
+    first.keep()
+    assert refused(begin, store, "b", DATA[:245], kind=TransferError) is Code.NO_SPACE
+    deliver(store, "a", DATA)
 
 
 def test_uploads_side_by_side_leave_together_what_each_would_leave_alone():

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from mayhem_udp.cli.failures import with_remedy
 from mayhem_udp.cli.naming import check_no_twins, received_name, split_put
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.errors import IntegrityError, MayhemError, UnreachableError, UsageError
@@ -46,10 +45,7 @@ def command(ctx: click.Context, paths: tuple[str, ...], out_dir: str) -> int:
                 result = remote.echo(Path(source), out_dir=Path(out_dir))
             except UnreachableError:
                 raise
-            except MayhemError as error:
-                output.failed(with_remedy(error, name=source, remedy="name a file"), about=source)
-                continue
-            except OSError as error:
+            except (MayhemError, OSError) as error:
                 output.failed(error, about=source)
                 continue
             output.transferred(result)

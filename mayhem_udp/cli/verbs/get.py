@@ -8,6 +8,7 @@ import click
 
 from mayhem_udp.cli import naming
 from mayhem_udp.cli.failures import beginning_anew, with_remedy
+from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
@@ -89,7 +90,8 @@ def _planned(
     for source in sources:
         try:
             matches += [
-                (source.named(name), entry) for name, entry in _matching(remote, source, recursive=recursive)
+                (source.named(name), entry)
+                for name, entry in _matching(remote, source, output, recursive=recursive)
             ]
         except (RefusedError, PeerError) as error:
             output.failed(error, about=source.name)
@@ -111,13 +113,15 @@ def _planned(
     return downloads
 
 
-def _matching(remote: Remote, source: Url, *, recursive: bool) -> Iterator[tuple[str, Entry | None]]:
+def _matching(
+    remote: Remote, source: Url, output: Output, *, recursive: bool
+) -> Iterator[tuple[str, Entry | None]]:
     """The names that a source means; the entry is left out where nobody needs to ask for it."""
     name = source.name.rstrip("/")
     if source.is_glob:
-        entries = list(remote.list(name))
-        yield from ((_match_of(name, entry.name), entry) for entry in entries)
-        if entries:
+        found = listed(remote, name, output)
+        yield from ((_match_of(name, entry.name), entry) for entry in found.entries)
+        if found.entries or not found.is_whole:
             return
     if source.is_glob or (name and not recursive and not source.is_folder):
         yield name, None
@@ -138,9 +142,9 @@ def _expanded(
     elif not recursive:
         output.note(f"{escape(url.name)} is a folder, left out (-r takes it)")
     else:
-        inside = remote.list(naming.all_below(naming.literal(url.name)))
-        files = [each.name for each in inside if each.kind is EntryKind.FILE]
-        if not files:
+        inside = listed(remote, naming.all_below(naming.literal(url.name)), output)
+        files = [each.name for each in inside.entries if each.kind is EntryKind.FILE]
+        if not files and inside.is_whole:
             output.note(f"{escape(str(url))} has no files, left out")
         for name in files:
             relative = naming.relative_to(_checked(name), url.name)

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import click
 
 from mayhem_udp.cli import naming
+from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.options import client_options, examples, invocation
 from mayhem_udp.cli.render import words
+from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.results import Entry, EntryKind
@@ -33,7 +35,7 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     with call.output() as output:
         for source, remote in call.each_connected(sources, output):
             try:
-                entries = list(_listed(remote, source, recursive=recursive))
+                entries = list(_listed(remote, source, output, recursive=recursive))
             except RefusedError as error:
                 output.failed(error, about=source.name)
                 continue
@@ -42,21 +44,21 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     return output.exit_code
 
 
-def _listed(remote: Remote, source: Url, *, recursive: bool) -> Iterable[Entry]:
+def _listed(remote: Remote, source: Url, output: Output, *, recursive: bool) -> Iterable[Entry]:
     """What a pattern matches, or what a folder holds, or the file itself."""
     name = source.name.rstrip("/")
     deep = naming.all_below if recursive else naming.children_of
     if source.is_glob:
-        matches = list(remote.list(name))
+        matches = listed(remote, name, output).entries
         inside = [each for entry in matches if recursive and entry.kind is EntryKind.FOLDER
-                  for each in remote.list(deep(naming.literal(entry.name)))]  # fmt: skip
+                  for each in listed(remote, deep(naming.literal(entry.name)), output).entries]  # fmt: skip
         return [*matches, *inside]
     if not name:
-        return remote.list(deep(""))
+        return listed(remote, deep(""), output).entries
     matches = list(remote.list(naming.literal(name)))
     if not matches:
         raise RefusedError(
             f"there is no {name} on the server", code=Code.NOT_FOUND, remedy="see with mayhem ls"
         )
     folders = [entry for entry in matches if entry.kind is EntryKind.FOLDER]
-    return remote.list(deep(naming.literal(name))) if folders else matches
+    return listed(remote, deep(naming.literal(name)), output).entries if folders else matches

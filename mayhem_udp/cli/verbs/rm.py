@@ -4,7 +4,9 @@ import click
 
 from mayhem_udp.cli import naming
 from mayhem_udp.cli.failures import with_remedy
+from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.options import client_options, examples, invocation
+from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import RefusedError, UsageError
 from mayhem_udp.escape import escape
@@ -32,7 +34,7 @@ def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
         raise UsageError(f"{folder} is a folder", remedy=_remedy(folder))
     with call.output() as output:
         for source, remote in call.each_connected(sources, output):
-            for name in _matching(remote, source):
+            for name in _matching(remote, source, output):
                 try:
                     remote.remove(name)
                 except RefusedError as error:
@@ -43,10 +45,12 @@ def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
     return output.exit_code
 
 
-def _matching(remote: Remote, source: Url) -> list[str]:
+def _matching(remote: Remote, source: Url, output: Output) -> list[str]:
     if not source.is_glob:
         return [source.name]
-    return [entry.name for entry in remote.list(source.name) if entry.kind is EntryKind.FILE] or [source.name]
+    found = listed(remote, source.name, output)
+    names = [entry.name for entry in found.entries if entry.kind is EntryKind.FILE]
+    return names or ([source.name] if found.is_whole else [])
 
 
 def _remedy(folder: Url) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
+from mayhem_udp.cli.render.counts import sentence
+from mayhem_udp.mayhem.link import LinkCounts
+from mayhem_udp.mayhem.proxy import ProxyCounts
 from mayhem_udp.url import HostPort
 
 # --- echo ---------------------------------------------------------------------------------------------
@@ -175,9 +178,6 @@ def test_serve_with_a_wrong_file_starts_nothing(shell: Shell, tmp_path: Path):
 
 
 def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
-    from mayhem_udp.mayhem.link import LinkCounts
-    from mayhem_udp.mayhem.proxy import ProxyCounts
-
     def run_proxy(listen, to, spec, *, on_listening, on_counts) -> int:
         assert (listen, to) == (HostPort("", 0), HostPort("h", 5000))
         assert spec.outward.drop == 0.1
@@ -191,13 +191,19 @@ def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1") == 0
     assert shell.err == (
         "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
-        "1 clients | out: 1,000 seen, 9 lost, 0 corrupted, 0 doubled | "
+        "1 client | out: 1,000 seen, 9 lost, 0 corrupted, 0 doubled | "
         "in: 3 seen, 0 lost, 0 corrupted, 0 doubled\n"
     )
     assert "dropped                      9             0\n" in shell.out
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1", "--json") == 0
     assert json.loads(shell.out)["outward"]["seen"] == 1000
     assert shell.err == "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
+
+
+@pytest.mark.parametrize(("flows", "told"), [(0, "0 clients"), (1, "1 client"), (2_000, "2,000 clients")])
+def test_the_proxy_counts_its_clients_as_people_do(flows: int, told: str):
+    counts = ProxyCounts(flows, flows, 0, LinkCounts(), LinkCounts())
+    assert sentence(counts).startswith(f"{told} | out: ")
 
 
 def test_interrupting_the_proxy_is_how_it_ends(shell: Shell):

@@ -53,7 +53,8 @@ class CountsOutput:
 
 def sentence(counts: "ProxyCounts") -> str:
     """All on one line."""
-    return f"{counts.flows} clients | out: {_way(counts.outward)} | in: {_way(counts.inward)}"
+    clients = "1 client" if counts.flows == 1 else f"{counts.flows:,} clients"
+    return f"{clients} | out: {_way(counts.outward)} | in: {_way(counts.inward)}"
 
 
 def _way(link: "LinkCounts") -> str:

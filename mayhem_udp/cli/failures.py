@@ -140,7 +140,8 @@ def _of_click(error: click.ClickException) -> str:
     command = context.command_path if context is not None else "mayhem"
     message = error.format_message().strip().removesuffix(".")
     message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
-    return sentence(message.replace("\n", " "), f"`{command} --help`")
+    one_line = re.sub(r"\s*\n\s*", " ", message)  # click sets choices below each other
+    return sentence(one_line, f"`{command} --help`")
 
 
 def _of_system(error: OSError) -> Failure:

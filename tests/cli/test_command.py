@@ -112,7 +112,14 @@ def test_help_is_a_verb_too():
         (["put"], "missing argument 'PATH... [URL]'; next: `mayhem put --help`"),
         (
             ["put", "a", "http://h/"],
-            "there is no URL to send to; next: end with mayhem://HOST:PORT/, or set MAYHEM_URL",
+            "'http://h/' is not a URL that mayhem understands: it does not begin with mayhem://; "
+            "next: perhaps you mean mayhem://h/",
+        ),
+        (["put", "a", "h:/x"], "there is no URL to send to; next: perhaps you mean mayhem://h/x"),
+        (
+            ["completion"],
+            "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish; "
+            "next: `mayhem completion --help`",
         ),
         (
             ["ls", "h"],

@@ -287,6 +287,24 @@ def test_config_check_reads_specs_and_profiles_too(shell: Shell, tmp_path: Path,
     assert message in shell.err
 
 
+def test_config_check_tells_of_every_profile_and_of_the_spec_beside_them(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text(
+        "[mayhem]\nspec = 'loss=1'\n[mayhem.profiles.x]\nfoo = 1\n[mayhem.profiles.y]\ndrop = 2\n"
+    )
+    assert shell("config", "check", "my.toml") == 2
+    assert [line.split("; ")[0] for line in shell.err.splitlines()] == [
+        "mayhem: my.toml:3: mayhem.profiles: profile x: there is no fault or profile 'foo'",
+        "mayhem: my.toml:3: mayhem.profiles: profile y: drop=2 is not a share between 0 and 1",
+        "mayhem: my.toml:2: mayhem.spec: there is no fault or profile 'loss'",
+    ]
+
+
+def test_a_spec_that_names_a_wrong_profile_is_not_wrong_itself(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text("[mayhem]\nspec = 'x,seed=7'\n[mayhem.profiles.x]\nfoo = 1\n")
+    assert shell("config", "check", "my.toml") == 2
+    assert shell.err.count("\n") == 1
+
+
 def test_config_check_takes_the_file_that_would_be_read(shell: Shell, tmp_path: Path):
     (tmp_path / "mayhem_udp").mkdir()
     (tmp_path / "mayhem_udp" / "config.toml").write_text(

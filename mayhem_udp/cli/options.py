@@ -109,7 +109,7 @@ mayhem_option: Final[Decorator[Any]] = setting(
     "--mayhem", "mayhem.spec", "SPEC", "Make faults at this end: drop=0.1,corrupt=0.1,seed=7 or a profile."
 )
 verbose_option: Final[Decorator[Any]] = _flag(
-    "-v", "--verbose", count=True, help_text="Tell more; twice: every datagram."
+    "-v", "--verbose", count=True, help_text="Tell more; twice: datagrams too, counted turn by turn."
 )
 quiet_option: Final[Decorator[Any]] = _flag("-q", "--quiet", is_flag=True, help_text="Tell errors only.")
 log_option: Final[Decorator[Any]] = setting(

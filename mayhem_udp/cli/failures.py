@@ -108,6 +108,11 @@ def failure_of(error: BaseException, *, about: str = "") -> Failure:
             raise error
 
 
+def reason_of(error: OSError) -> str:
+    """What the operating system says, in our words and without a remedy."""
+    return _OS_SENTENCES.get(error.errno or 0, (error.strerror or str(error), ""))[0]
+
+
 def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
     """Where a folder was in the way, what this verb can do about it; any other error as it is.
 

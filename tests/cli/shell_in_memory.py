@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TextIO
 
 from mayhem_udp.cli.main import run
 from mayhem_udp.cli.surroundings import Surroundings
@@ -226,7 +226,9 @@ class Shell:
 
     server: MemoryServer
     environ: dict[str, str] = field(default_factory=dict)
-    stdin: io.TextIOWrapper = field(default_factory=byte_stream)
+    stdin: TextIO = field(default_factory=byte_stream)
+    stdout: Callable[[], TextIO] = byte_stream
+    """Makes the standard output of each command."""
     is_watched: bool = False
     daemons: list[Settings] = field(default_factory=list)
     run_proxy: Callable[..., int] | None = None
@@ -235,7 +237,7 @@ class Shell:
     err: str = ""
 
     def __call__(self, *arguments: str) -> int:
-        stdout = byte_stream()
+        stdout = self.stdout()
         stderr: io.StringIO = Terminal() if self.is_watched else io.StringIO()
         around = Surroundings(
             environ=self.environ,
@@ -249,9 +251,10 @@ class Shell:
         )
         code = run(arguments, surroundings=around)
         stdout.flush()
-        buffer = stdout.buffer
-        assert isinstance(buffer, io.BytesIO)
-        self.raw_out = buffer.getvalue()
+        if isinstance(stdout, io.TextIOWrapper):
+            buffer = stdout.buffer
+            assert isinstance(buffer, io.BytesIO)
+            self.raw_out = buffer.getvalue()
         self.out = self.raw_out.decode(errors="replace")
         self.err = stderr.getvalue()
         return code

@@ -59,7 +59,7 @@ class BarOutput(Output):
             name = _short(escape(progress.name), NAME_WIDTH if is_wide else NAME_WIDTH_NARROW)
             self._tasks[progress.name] = self._bars.add_task(name, **shown)
 
-    def transferred(self, result: TransferResult) -> None:
+    def _tell_transferred(self, result: TransferResult) -> None:
         """The bar goes, a line stays."""
         self._drop(result.name)
         self._say(self._results, words.transferred(result))

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from mayhem_udp.cli.failures import failure_of
+from mayhem_udp.cli.streams import ClosedOutput
 from mayhem_udp.errors import MayhemError
 from mayhem_udp.results import Outcome, Progress, TransferFailure, TransferResult
 
@@ -28,15 +29,22 @@ class Output(ABC):
     def __init__(self, results: TextIO, notes: TextIO) -> None:
         self._results = results
         self._notes = notes
+        self._is_heard = not isinstance(results, ClosedOutput)
+        """Whether results go anywhere: where nobody wants them, what went well is not told."""
         self.exit_code = 0
         """That of the first failure, 0 without one."""
 
     def progress(self, progress: Progress) -> None:
         """How far a transfer is (the callback that the library calls)."""
 
-    @abstractmethod
     def transferred(self, result: TransferResult) -> None:
         """One file has arrived."""
+        if self._is_heard:
+            self._tell_transferred(result)
+
+    @abstractmethod
+    def _tell_transferred(self, result: TransferResult) -> None:
+        """Say that one file has arrived."""
 
     @abstractmethod
     def tell(self, value: Mapping[str, object], text: str) -> None:
@@ -44,7 +52,8 @@ class Output(ABC):
 
     def confirm(self, value: Mapping[str, object], text: str) -> None:
         """Like `tell`, for what the user knows already if it went well."""
-        self.tell(value, text)
+        if self._is_heard:
+            self.tell(value, text)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result; safe to show."""

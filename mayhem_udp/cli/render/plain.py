@@ -18,7 +18,7 @@ _TOLD_AT_ONCE: Final = (Phase.RETRYING,)
 class JsonOutput(Output):
     """One object a line on standard output; failures in words on standard error."""
 
-    def transferred(self, result: TransferResult) -> None:
+    def _tell_transferred(self, result: TransferResult) -> None:
         """The fields of the result."""
         self._write(self._results, json.dumps(result.as_dict()))
 
@@ -30,7 +30,7 @@ class JsonOutput(Output):
 class QuietOutput(Output):
     """Only what was asked for: listings and the like, and failures."""
 
-    def transferred(self, result: TransferResult) -> None:
+    def _tell_transferred(self, result: TransferResult) -> None:
         """Nothing: it went well."""
 
     def tell(self, value: Mapping[str, object], text: str) -> None:
@@ -65,7 +65,7 @@ class LineOutput(Output):
         else:
             self._told[progress.name] = (told_s, progress.state)
 
-    def transferred(self, result: TransferResult) -> None:
+    def _tell_transferred(self, result: TransferResult) -> None:
         """A line about the file."""
         self._told.pop(result.name, None)
         self._write(self._results, words.transferred(result))

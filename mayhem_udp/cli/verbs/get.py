@@ -11,6 +11,7 @@ from mayhem_udp.cli.failures import beginning_anew, with_remedy
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
+from mayhem_udp.cli.streams import writing_output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
 from mayhem_udp.escape import escape
@@ -67,17 +68,18 @@ def _with_remedy(outcome: Outcome) -> Outcome:
 def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
     if len(sources) > 1 or sources[0].is_folder:
         raise UsageError("only one file can go to standard output", remedy="name one file")
+    stream = call.surroundings.stdout.buffer
     with (
         call.output(stdout_is_data=True) as output,
         beginning_anew("standard output"),
         call.connect(sources[0], output) as remote,
     ):
-        stream = call.surroundings.stdout.buffer
         try:
             output.transferred(remote.get(sources[0].name, stream))
         except RefusedError as error:
             raise with_remedy(error, name=sources[0].name, remedy="name one file") from None
-        stream.flush()
+        with writing_output():
+            stream.flush()
     return output.exit_code
 
 

@@ -80,8 +80,9 @@ def _put_stream(call: Invocation, sources: list[str], target: Url, output: Outpu
             "standard input cannot be one of several", remedy="send it with a command of its own"
         )
     name = stream_name(target)
+    stream = call.surroundings.stdin.buffer
     with beginning_anew("standard input"), call.connect(target, output) as remote:
-        output.transferred(remote.put(call.surroundings.stdin.buffer, name))
+        output.transferred(remote.put(stream, name))
     return output.exit_code
 
 

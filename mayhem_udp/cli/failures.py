@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -124,8 +124,11 @@ def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
 
 
 @contextmanager
-def beginning_anew(what: str) -> Iterator[None]:
-    """Around a transfer of a stream, which the same command cannot go on with: says so if it is cut."""
+def beginning_anew(what: str, *, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """Around a transfer of a stream, which the same command cannot go on with: says so if it is cut.
+
+    A server that cannot be reached has cut nothing, unless the transfer had begun before.
+    """
     remedy = f"{what} cannot be resumed, begin anew"
     try:
         yield
@@ -134,7 +137,7 @@ def beginning_anew(what: str) -> Iterator[None]:
     except Stopped as stopped:
         raise Stopped(stopped.number, remedy) from None
     except (UnreachableError, TransferError) as error:
-        if error.code in _NEVER_BEGUN:
+        if error.code in _NEVER_BEGUN and not has_begun():
             raise
         both = f"{error.remedy}; {remedy}" if error.remedy else remedy
         raise type(error)(error.message, code=error.code, remedy=both) from None

@@ -11,7 +11,7 @@ from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.cli.failures import Stopped
 from mayhem_udp.errors import Code, RefusedError, TransferError, UnreachableError
-from mayhem_udp.results import Progress
+from mayhem_udp.results import Phase, Progress
 from mayhem_udp.units import SECOND
 
 
@@ -126,9 +126,12 @@ def test_standard_input_goes_under_the_name_of_the_url(shell: Shell):
     assert shell.err == ""
 
 
-def cut_by(error: BaseException) -> Iterator[Progress]:
+def cut_by(error: BaseException, *before: Phase) -> Iterator[Progress]:
+    for phase in before:
+        yield Progress(
+            name="a", bytes_done=0, bytes_total=None, seconds=1, goodput_bps=0, loss=0, retransmitted=0, state=phase
+        )  # fmt: skip
     raise error
-    yield
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,26 @@ def test_a_stream_that_was_cut_is_not_said_to_go_on(shell: Shell, error: BaseExc
         shell.server.steps = cut_by(error)
         assert shell(*arguments) == code
         assert shell.err == f"mayhem: {line.format(what)}\n"
+
+
+@pytest.mark.parametrize("option", ["-q", "--json", "--no-progress", "-v"])
+def test_a_stream_that_had_begun_cannot_go_on_whatever_became_of_the_server(shell: Shell, option: str):
+    shell.server.files["a.bin"] = b"x"
+    gone = UnreachableError("nobody listens there", remedy="look")
+    for what, under_way, arguments in (
+        ("standard input", Phase.SENDING, ("put", option, "-", "mayhem://h/a.bin")),
+        ("standard output", Phase.RECEIVING, ("get", option, "mayhem://h/a.bin", "-")),
+    ):
+        shell.stdin = byte_stream(b"piped")
+        shell.server.steps = cut_by(gone, Phase.CONNECTING, under_way)
+        assert shell(*arguments) == 3
+        assert (
+            shell.err == f"mayhem: nobody listens there; next: look; {what} cannot be resumed, begin anew\n"
+        )
+        shell.stdin = byte_stream(b"piped")
+        shell.server.steps = cut_by(gone, Phase.CONNECTING)
+        assert shell(*arguments) == 3
+        assert shell.err == "mayhem: nobody listens there; next: look\n"
 
 
 def test_standard_input_is_never_one_of_several(shell: Shell):

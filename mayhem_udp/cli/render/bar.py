@@ -37,7 +37,7 @@ class BarOutput(Output):
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def progress(self, progress: Progress) -> None:
+    def _show(self, progress: Progress) -> None:
         """Draw, or draw anew."""
         if self._bars is None:
             if progress.seconds < PATIENCE_S and progress.state is not Phase.RETRYING:

@@ -8,12 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
 from mayhem_udp.cli.failures import failure_of
 from mayhem_udp.cli.streams import ClosedOutput
 from mayhem_udp.errors import MayhemError
-from mayhem_udp.results import Outcome, Progress, TransferFailure, TransferResult
+from mayhem_udp.results import Outcome, Phase, Progress, TransferFailure, TransferResult
+
+_BEFORE: Final = (Phase.CONNECTING, Phase.DONE)
+"""What is told of a transfer that never begins, too."""
 
 
 class Form(Enum):
@@ -33,9 +36,16 @@ class Output(ABC):
         """Whether results go anywhere: where nobody wants them, what went well is not told."""
         self.exit_code = 0
         """That of the first failure, 0 without one."""
+        self.has_begun = False
+        """Whether a server has been reached, and a transfer was under way."""
 
     def progress(self, progress: Progress) -> None:
         """How far a transfer is (the callback that the library calls)."""
+        self.has_begun = self.has_begun or progress.state not in _BEFORE
+        self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        """Show how far a transfer is."""
 
     def transferred(self, result: TransferResult) -> None:
         """One file has arrived."""

@@ -51,7 +51,7 @@ class LineOutput(Output):
         self._told: dict[str, tuple[float, Phase]] = {}
         """When each file was last mentioned, in its own seconds, and what it was at."""
 
-    def progress(self, progress: Progress) -> None:
+    def _show(self, progress: Progress) -> None:
         """A line when one is due, or when the server is lost."""
         if not self._interval_ns:
             return

@@ -71,7 +71,7 @@ def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
     stream = call.surroundings.stdout.buffer
     with (
         call.output(stdout_is_data=True) as output,
-        beginning_anew("standard output"),
+        beginning_anew("standard output", has_begun=lambda: output.has_begun),
         call.connect(sources[0], output) as remote,
     ):
         try:

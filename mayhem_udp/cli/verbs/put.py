@@ -81,7 +81,8 @@ def _put_stream(call: Invocation, sources: list[str], target: Url, output: Outpu
         )
     name = stream_name(target)
     stream = call.surroundings.stdin.buffer
-    with beginning_anew("standard input"), call.connect(target, output) as remote:
+    anew = beginning_anew("standard input", has_begun=lambda: output.has_begun)
+    with anew, call.connect(target, output) as remote:
         output.transferred(remote.put(stream, name))
     return output.exit_code
 

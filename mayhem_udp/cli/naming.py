@@ -9,7 +9,8 @@ Never reads a folder, never judges whether a name is allowed: `store.names` does
 
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -162,6 +163,24 @@ def relative_to(name: str, folder: str) -> str:
 def received_name(path: str) -> str:
     """What the round trip's file is called on this side."""
     return RECEIVED_PREFIX + os.path.basename(path.rstrip("/"))
+
+
+def contents_of(name: str) -> str | None:
+    """The folder on the server whose contents alone are meant (`dir/.`); None where it is meant itself."""
+    bare = name.rstrip("/")
+    return bare[:-1].rstrip("/") if bare == "." or bare.endswith("/.") else None
+
+
+def is_place_shared(files: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether anything lands in a folder's place besides what is in that folder."""
+    places = Counter(folders)
+    within = any(places[folder] for name in (*files, *folders) for folder in _folders_above(name))
+    return within or len(places) < len(folders)
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    parts = name.split("/") if name else []
+    return ("/".join(parts[:depth]) for depth in range(len(parts)))
 
 
 # --- Patterns ---------------------------------------------------------------------------------------

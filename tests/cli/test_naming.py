@@ -193,6 +193,34 @@ def test_a_literal_pattern_means_its_name_alone(name: str):
     assert not fnmatchcase("x", naming.literal(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("ca/.", "ca"), ("a/b/./", "a/b"), (".", ""), ("./", ""), ("ca", None), ("ca/", None), ("", None), ("a.", None)],
+)  # fmt: skip
+def test_a_dot_at_the_end_means_what_is_in_a_folder(name: str, folder: str | None):
+    assert naming.contents_of(name) == folder
+
+
+@pytest.mark.parametrize(
+    ("files", "folders", "is_shared"),
+    [
+        ([], ["x"], False),
+        (["x"], ["y"], False),
+        ([], ["x", "y"], False),
+        ([], ["x", "xy"], False),
+        ([], ["x", "x"], True),
+        ([], ["x", "x/y"], True),
+        (["x/a"], ["x"], True),
+        (["a"], [""], True),
+        ([], ["", "y"], True),
+    ],
+)
+def test_folders_share_a_place_where_one_is_within_another(
+    files: list[str], folders: list[str], is_shared: bool
+):
+    assert naming.is_place_shared(files, folders) is is_shared
+
+
 def test_patterns_of_a_folder():
     assert [naming.children_of(""), naming.children_of("a/")] == ["*", "a/*"]
     assert [naming.all_below(""), naming.all_below("a")] == ["**", "a/**"]

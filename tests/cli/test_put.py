@@ -90,6 +90,49 @@ def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):
     assert set(shell.server.files) == {"index.html", "img/logo.png"}
 
 
+@pytest.fixture
+def halves(tmp_path: Path) -> None:
+    """Two folders with different files in a folder of the same name."""
+    for folder, name in (("ca", "one"), ("cb", "two")):
+        (tmp_path / folder / "sub").mkdir(parents=True)
+        (tmp_path / folder / "sub" / name).write_bytes(name.encode())
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["ca/.", "cb/."], {"x/sub/one", "x/sub/two"}),
+        (["ca/sub", "cb/sub"], {"x/sub/one", "x/sub/two"}),
+        (["ca/.", "cb/sub"], {"x/sub/one", "x/sub/two"}),
+        (["ca/.", "cb/sub/two"], {"x/sub/one", "x/two"}),
+    ],
+)
+def test_folders_may_share_a_place_where_no_two_files_do(
+    shell: Shell, halves: None, sources: list[str], names: set[str]
+):
+    assert shell("put", "-r", *sources, "mayhem://h/x/") == 0
+    assert set(shell.server.files) == names
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (["ca/.", "cb/."], "ca/sub/two and cb/sub/two would both become x/sub/two"),
+        (["ca/.", "cb/sub"], "ca/sub/two and cb/sub/two would both become x/sub/two"),
+        (["cb/sub/two", "ca/sub/."], "cb/sub/two and ca/sub/two would both become x/two"),
+        (["ca", "cb/ca"], "cb/ca and ca would both become x/ca"),
+    ],
+)
+def test_nothing_is_sent_when_files_of_two_folders_would_become_one(
+    shell: Shell, halves: None, sources: list[str], message: str
+):
+    Path("ca/sub/two").touch()
+    Path("cb/ca").touch()
+    assert shell("put", "-r", *sources, "mayhem://h/x/") == 2
+    assert shell.err == f"mayhem: {message}; next: send them apart, or into different folders\n"
+    assert shell.server.log == []
+
+
 @pytest.mark.parametrize("target", ["", "www", "www/"])
 def test_a_folder_that_is_sent_again_goes_where_it_did_the_first_time(shell: Shell, tree: Path, target: str):
     assert shell("put", "-r", "site", f"mayhem://h/{target}") == 0

@@ -30,6 +30,7 @@ Download = tuple[str, Path]
         "mayhem get 'mayhem://host/photos/*.jpg' pics   a pattern (quote it), into a folder",
         "mayhem get -r mayhem://host/site .             makes site/...",
         "mayhem get -r mayhem://host/site www           makes www/...",
+        "mayhem get -r mayhem://host/site/. .           the contents alone",
         "mayhem get mayhem://host/src.tar - | tar x     standard output",
     ),
 )
@@ -115,18 +116,22 @@ def _planned(
 
 def _matching(remote: Remote, source: Url, *, recursive: bool) -> Iterator[tuple[str, Entry | None]]:
     """The names that a source means; the entry is left out where nobody needs to ask for it."""
-    name = source.name.rstrip("/")
+    folder = naming.contents_of(source.name)
+    name, dot = (source.name.rstrip("/"), "") if folder is None else (folder, "/.")
     if source.is_glob:
-        entries = list(remote.list(name))
-        yield from ((_match_of(name, entry.name), entry) for entry in entries)
+        entries = [each for each in remote.list(name) if not dot or each.kind is EntryKind.FOLDER]
+        yield from ((_match_of(name, entry.name) + dot, entry) for entry in entries)
         if entries:
             return
-    if source.is_glob or (name and not recursive and not source.is_folder):
+    if source.is_glob or (name and not recursive and not dot and not source.is_folder):
         yield name, None
     elif not recursive:
         raise UsageError(f"{source} is a folder", remedy="use -r to fetch it with its contents")
     elif name:
-        yield name, remote.stat(name)
+        entry = remote.stat(name)
+        if dot and entry.kind is EntryKind.FILE:
+            raise UsageError(f"{name} is a file, and has no contents", remedy="leave the /. out")
+        yield name + dot, entry
     else:
         yield "", Entry(name="", bytes=0, mtime_ns=0, kind=EntryKind.FOLDER)
 
@@ -140,12 +145,14 @@ def _expanded(
     elif not recursive:
         output.note(f"{escape(url.name)} is a folder, left out (-r takes it)")
     else:
-        inside = remote.list(naming.all_below(naming.literal(url.name)))
+        contents = naming.contents_of(url.name)
+        folder = url.name if contents is None else contents
+        inside = remote.list(naming.all_below(naming.literal(folder)))
         files = [each.name for each in inside if each.kind is EntryKind.FILE]
         if not files:
             output.note(f"{escape(str(url))} has no files, left out")
         for name in files:
-            relative = naming.relative_to(_checked(name), url.name)
+            relative = naming.relative_to(_checked(name), folder)
             yield name, landing.joinpath(*relative.split("/"))
 
 

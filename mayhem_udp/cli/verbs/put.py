@@ -1,6 +1,6 @@
 """`mayhem put PATH... URL`: upload files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ from mayhem_udp.cli.naming import (
     STANDARD_STREAM,
     Crowd,
     check_no_twins,
+    is_place_shared,
     split_put,
     stream_name,
     upload_name,
@@ -59,7 +60,7 @@ def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
         files, folders = _sorted_out(sources, target, output, recursive=recursive)
         if not files and not folders:
             return output.exit_code
-        uploads = chain(files, _walk(folders, output))
+        uploads = _uploads(files, folders, output)
         with call.connect(target, output) as remote:
             for outcome in remote.put_many(uploads):
                 output.outcome(_with_remedy(outcome, target))
@@ -110,8 +111,24 @@ def _sorted_out(
             output.failed(
                 LocalFileError(f"{source} is a folder", remedy="use -r to send it with its contents")
             )
-    check_no_twins([(str(path), name) for path, name in (*files, *folders) if name])
+    places = {name: path for path, name in folders}  # folders may share one, where their files do not
+    check_no_twins(
+        [(str(path), name) for path, name in files] + [(str(places[name]), name) for name in places]
+    )
     return files, folders
+
+
+def _uploads(files: Sequence[Upload], folders: Sequence[Upload], output: Output) -> Iterable[Upload]:
+    """Every file; all are known before the first is sent only where folders share a place, as they may with cp.
+
+    Raises `UsageError` where two files would become one.
+    """
+    inside = _walk(folders, output)
+    if not is_place_shared([name for _, name in files], [name for _, name in folders]):
+        return chain(files, inside)
+    uploads = [*files, *inside]
+    check_no_twins([(str(path), name) for path, name in uploads])
+    return uploads
 
 
 def _walk(folders: Iterable[Upload], output: Output) -> Iterator[Upload]:

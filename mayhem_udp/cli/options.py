@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mayhem_udp.cli.render.base import Form, Output
+from mayhem_udp.cli.render.tally import Tally
 from mayhem_udp.cli.surroundings import Remote, Surroundings
 from mayhem_udp.config import Loaded, Sources, find_file, load
 from mayhem_udp.config.kinds import Choice
@@ -167,11 +168,15 @@ class Invocation:
         """The default server."""
         return self.loaded.settings.client.url
 
-    def output(self, *, stdout_is_data: bool = False) -> Output:
+    def output(self, *, stdout_is_data: bool = False, has_bars: bool = True) -> Output:
         """Where results and progress go; with data on standard output, results go to standard error."""
         from mayhem_udp.cli.render import open_output
 
-        return open_output(self, stdout_is_data=stdout_is_data)
+        return open_output(self, stdout_is_data=stdout_is_data, has_bars=has_bars)
+
+    def tally(self, files_total: int | None, *, deed: str = "") -> Tally:
+        """The sums of many files, from now on."""
+        return Tally(clock_ns=self.surroundings.clock_ns, files_total=files_total, deed=deed)
 
     def each_connected(self, urls: Iterable[Url], output: Output) -> Iterator[tuple[Url, Remote]]:
         """Each URL with its server; neighbours on one server share the connection."""

@@ -26,6 +26,7 @@ from mayhem_udp.results import (
     Phase,
     PingResult,
     Progress,
+    Removal,
     TransferFailure,
     TransferResult,
 )
@@ -143,9 +144,11 @@ class MemoryServer:
                 return entry
         raise RefusedError(f"there is no {name}", code=Code.NOT_FOUND, remedy="see with mayhem ls")
 
-    def remove(self, name: str) -> None:
-        if self.files.pop(name, None) is None:
-            raise RefusedError(f"there is no {name}", code=Code.NOT_FOUND)
+    def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
+        for name in names:
+            gone = self.files.pop(name, None) is not None
+            error = None if gone else RefusedError(f"there is no {name}", code=Code.NOT_FOUND)
+            yield Removal(name=name, error=error)
 
     def ping(self, count: int = 4) -> PingResult:
         got = min(count, self.pings_answered)
@@ -232,6 +235,8 @@ class Shell:
     is_watched: bool = False
     daemons: list[Settings] = field(default_factory=list)
     run_proxy: Callable[..., int] | None = None
+    clock_ns: Callable[[], int] = lambda: 1
+    """It stands still, unless a test has another."""
     out: str = ""
     raw_out: bytes = b""
     err: str = ""
@@ -248,6 +253,7 @@ class Shell:
             run_daemon=self._run_daemon,
             run_proxy=self.run_proxy or (lambda *_: 0),
             describe=describe_roughly,
+            clock_ns=self.clock_ns,
         )
         code = run(arguments, surroundings=around)
         stdout.flush()

@@ -6,11 +6,13 @@ Never decides which way it is: `render` does.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from types import TracebackType
 from typing import Final, Self, TextIO
 
 from mayhem_udp.cli.failures import failure_of
+from mayhem_udp.cli.render.tally import Tally
 from mayhem_udp.cli.streams import ClosedOutput
 from mayhem_udp.errors import MayhemError
 from mayhem_udp.results import Outcome, Phase, Progress, TransferFailure, TransferResult
@@ -38,10 +40,17 @@ class Output(ABC):
         """That of the first failure, 0 without one."""
         self.has_begun = False
         """Whether a server has been reached, and a transfer was under way."""
+        self._tally: Tally | None = None
+
+    def expect(self, tally: Tally) -> None:
+        """Many files are coming, which are told of as one piece of work, too."""
+        self._tally = tally
 
     def progress(self, progress: Progress) -> None:
         """How far a transfer is (the callback that the library calls)."""
         self.has_begun = self.has_begun or progress.state not in _BEFORE
+        if self._tally is not None:
+            self._tally.follow(progress)
         self._show(progress)
 
     def _show(self, progress: Progress) -> None:
@@ -49,6 +58,8 @@ class Output(ABC):
 
     def transferred(self, result: TransferResult) -> None:
         """One file has arrived."""
+        if self._tally is not None:
+            self._tally.arrived(result)
         if self._is_heard:
             self._tell_transferred(result)
 
@@ -62,6 +73,8 @@ class Output(ABC):
 
     def confirm(self, value: Mapping[str, object], text: str) -> None:
         """Like `tell`, for what the user knows already if it went well."""
+        if self._tally is not None:
+            self._tally.done()
         if self._is_heard:
             self.tell(value, text)
 
@@ -78,12 +91,17 @@ class Output(ABC):
     def outcome(self, outcome: Outcome) -> None:
         """One file has arrived or failed."""
         if isinstance(outcome, TransferFailure):
+            if self._tally is not None:
+                self._tally.missed()
             self.failed(outcome.error, about=outcome.name)
         else:
             self.transferred(outcome)
 
     def close(self) -> None:
         """Nothing more will come."""
+
+    def _tell_sum(self, tally: Tally) -> None:
+        """Say what many files came to."""
 
     def _write(self, stream: TextIO, line: str) -> None:
         stream.write(line + "\n")
@@ -96,3 +114,7 @@ class Output(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        tally, self._tally = self._tally, None
+        if tally is not None and tally.files > 1:
+            with suppress(OSError):  # of two things that went wrong, the first is told
+                self._tell_sum(tally)

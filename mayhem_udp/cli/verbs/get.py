@@ -53,7 +53,10 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     if destination == STANDARD_STREAM:
         return _get_stream(call, sources)
     with call.output() as output, call.connect(sources[0], output) as remote:
-        for outcome in remote.get_many(_planned(remote, sources, destination, output, recursive=recursive)):
+        downloads = _planned(remote, sources, destination, output, recursive=recursive)
+        if len(downloads) > 1:
+            output.expect(call.tally(len(downloads)))
+        for outcome in remote.get_many(downloads):
             output.outcome(_with_remedy(outcome))
     return output.exit_code
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,13 +20,15 @@ from mayhem_udp.cli.naming import (
 )
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
-from mayhem_udp.cli.tree import files_below
+from mayhem_udp.cli.tree import count_below, files_below
 from mayhem_udp.errors import LocalFileError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Outcome, TransferFailure
 from mayhem_udp.url import Url
 
 Upload = tuple[Path, str]
+COUNT_MAX: Final = 100_000
+"""More files than this are sent without a word on how many there are: to count them would take a while."""
 
 
 @click.command(
@@ -61,6 +64,10 @@ def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
         if not files and not folders:
             return output.exit_code
         uploads = _uploads(files, folders, output)
+        inside = count_below((path for path, _ in folders), at_most=COUNT_MAX)
+        files_total = None if inside is None else len(files) + inside
+        if files_total is None or files_total > 1:
+            output.expect(call.tally(files_total))
         with call.connect(target, output) as remote:
             for outcome in remote.put_many(uploads):
                 output.outcome(_with_remedy(outcome, target))

@@ -125,8 +125,27 @@ def test_lines_of_many_files_come_now_and_then_and_go_forward(tally: Tally, cloc
         "792 of 2,000 files: 1.2 MiB, 2.0 Mbit/s",
         "1,592 of 2,000 files: 2.4 MiB, 2.0 Mbit/s",
         "mayhem: b: no",
-        "mayhem: 1 of 2,000 files, 1 B in 12.00 s (2.0 Mbit/s), 1 failed",
+        "mayhem: 1,921 of 2,000 files, 2.9 MiB in 12.00 s (2.0 Mbit/s), 1 failed",
     ]
+
+
+def test_what_was_cut_is_told_as_far_as_it_was_seen(tally: Tally, clock: Clock):
+    tally.follow(pack(4, files_done=512, done=500_000))
+    clock.now_s += 4
+    assert words.sum_line(tally) == "512 of 2,000 files: 488.3 KiB, 1.0 Mbit/s"
+    tally.follow(pack(4, files_done=512, done=500_000, state=Phase.DONE))
+    assert words.sum_closing(tally) == "512 of 2,000 files, 488.3 KiB in 4.00 s (1.0 Mbit/s)"
+
+
+def test_what_has_crossed_of_a_file_that_failed_is_no_part_of_the_sum(clock: Clock):
+    tally = Tally(clock_ns=clock, files_total=2)
+    tally.follow(replace(pack(1, done=500_000), name="b", files=1))
+    assert tally.bytes == 500_000
+    tally.follow(replace(pack(1, done=500_000, state=Phase.DONE), name="b", files=1))
+    tally.missed()
+    tally.arrived(result("a", b"x"))
+    clock.now_s += 1
+    assert words.sum_closing(tally) == "1 of 2 files, 1 B in 1.00 s (8 bit/s), 1 failed"
 
 
 def test_a_server_that_many_requests_have_lost_is_told_once(tally: Tally):

@@ -4,9 +4,18 @@ Owns the sums of a command. Never writes anything; `words` makes sentences of th
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mayhem_udp.results import Phase, Progress, TransferResult
 from mayhem_udp.units import BITS_PER_BYTE, SECOND
+
+
+class Sum(NamedTuple):
+    """What many files came to."""
+
+    files: int
+    bytes: int
+    goodput_bps: float
 
 
 class Tally:
@@ -25,6 +34,7 @@ class Tally:
         self._under_way: dict[str, Progress] = {}
         self._files_seen = 0
         self._bytes_seen = 0
+        self._crossed_bits_seen = 0.0
 
     # --- What happens --------------------------------------------------------------------------------
 
@@ -68,11 +78,6 @@ class Tally:
         return self._files_seen
 
     @property
-    def files_well(self) -> int:
-        """Files that are known to be done well."""
-        return self._files
-
-    @property
     def bytes(self) -> int:
         """Bytes that are at the other side, those of files under way included."""
         now = self._bytes + sum(each.bytes_done for each in self._under_way.values())
@@ -80,18 +85,24 @@ class Tally:
         return self._bytes_seen
 
     @property
-    def bytes_well(self) -> int:
-        """Bytes of the files that are known to be done well."""
-        return self._bytes
+    def goodput_bps(self) -> float:
+        """Bits of files that crossed in a second, over all of the time; what was there before did not."""
+        under_way = sum(each.goodput_bps * each.seconds for each in self._under_way.values())
+        now_bits = self._crossed_bytes * BITS_PER_BYTE + under_way
+        self._crossed_bits_seen = max(self._crossed_bits_seen, now_bits)
+        return self._per_second(self._crossed_bits_seen)
 
     @property
     def seconds(self) -> float:
         """Since all of it began."""
         return (self._clock_ns() - self._began_ns) / SECOND
 
-    @property
-    def goodput_bps(self) -> float:
-        """Bits of files that crossed in a second, over all of the time; what was there before did not."""
-        under_way = sum(each.goodput_bps * each.seconds for each in self._under_way.values())
+    def result(self) -> "Sum":
+        """What all of it came to. Of requests that were cut, what was seen of them is what there is to tell."""
+        if self._files + self.failed < self.files:
+            return Sum(self.files - self.failed, self.bytes, self.goodput_bps)
+        return Sum(self._files, self._bytes, self._per_second(self._crossed_bytes * BITS_PER_BYTE))
+
+    def _per_second(self, amount: float) -> float:
         seconds = self.seconds
-        return (self._crossed_bytes * BITS_PER_BYTE + under_way) / seconds if seconds > 0 else 0.0
+        return amount / seconds if seconds > 0 else 0.0

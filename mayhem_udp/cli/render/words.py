@@ -59,14 +59,14 @@ def sum_line(tally: Tally) -> str:
 
 def sum_closing(tally: Tally) -> str:
     """One line about many files, at the end of all."""
-    well, total = tally.files_well, max(tally.files_total or 0, tally.files_well + tally.failed)
+    well, size_bytes, goodput_bps = tally.result()
+    total = max(tally.files_total or 0, well + tally.failed)
     files = f"{well:,} files" if well == total else f"{well:,} of {total:,} files"
     took = format_duration(tally.seconds * SECOND)
     failed = f", {tally.failed:,} failed" if tally.failed else ""
     if tally.deed:
         return f"{files} {tally.deed} in {took}{failed}"
-    size = format_bytes(tally.bytes_well)
-    return f"{files}, {size} in {took} ({format_rate(tally.goodput_bps)}){failed}"
+    return f"{files}, {format_bytes(size_bytes)} in {took} ({format_rate(goodput_bps)}){failed}"
 
 
 def counted(tally: Tally) -> str:

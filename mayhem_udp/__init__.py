@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UnreachableError,
         UsageError,
     )
-    from mayhem_udp.results import Entry, PingResult, Progress, TransferFailure, TransferResult
+    from mayhem_udp.results import Entry, PingResult, Progress, Removal, TransferFailure, TransferResult
 
 __version__: Final = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "PingResult",
     "Progress",
     "RefusedError",
+    "Removal",
     "Settings",
     "TransferError",
     "TransferFailure",
@@ -56,7 +57,9 @@ _HOMES: Final = {
     "Client": "api",
     "connect": "api",
     "Settings": "config",
-    **dict.fromkeys(("Entry", "PingResult", "Progress", "TransferFailure", "TransferResult"), "results"),
+    **dict.fromkeys(
+        ("Entry", "PingResult", "Progress", "Removal", "TransferFailure", "TransferResult"), "results"
+    ),
 }
 """The module of each name; the others are errors."""
 

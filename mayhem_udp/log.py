@@ -71,7 +71,7 @@ def open_log(settings: LoggingSettings, *, stream: TextIO, environ: Mapping[str,
 
 
 def per_datagram(logger: Logger) -> Callable[..., Any] | None:
-    """What to call for each datagram, or None when nobody wants to know.
+    """What to call where datagrams come and go, or None when nobody wants to know.
 
     Ask once and keep the answer: `if trace is not None: trace("datagram sent", sequence=7)` costs
     nothing when it is off, not even the arguments.

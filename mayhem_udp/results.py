@@ -64,10 +64,14 @@ class TransferResult:
     """Of the file, there already when this transfer began: what an earlier one had left."""
     path: Path | None = None
     """Where it landed on this side; None for an upload, or for bytes and binary files."""
+    together: int = 1
+    """Files of its request: small ones travel together, and share `seconds` and the counts of datagrams."""
 
     def as_dict(self) -> dict[str, object]:
-        """The fields by name, fit for JSON; `resumed_bytes` and `path` only where there are any."""
-        return {name: value for name, value in _fields_of(self).items() if name != "resumed_bytes" or value}
+        """The fields by name but `together`, fit for JSON; `resumed_bytes` and `path` only where there are any."""
+        values = _fields_of(self)
+        del values["together"]
+        return {name: value for name, value in values.items() if name != "resumed_bytes" or value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,14 @@ class TransferFailure:
 
 
 Outcome = TransferResult | TransferFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """One file among several that was to be removed: it is gone, unless `error` says why not."""
+
+    name: str
+    error: MayhemError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +143,10 @@ class Progress:
     loss: float
     retransmitted: int
     state: Phase
+    files: int = 1
+    """Files of this transfer: small ones travel together."""
+    files_done: int = 0
+    """How many of them have arrived or failed, where there are several."""
 
 
 def _names_of(value: TransferResult | Entry | PingResult) -> tuple[str, ...]:

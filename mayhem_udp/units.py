@@ -79,6 +79,26 @@ def parse_duration_ns(text: str) -> int:
     return _split(text, _DURATION_FACTORS_NS, what="duration", examples="500ms, 2s or 3min")
 
 
+def _in_units(value: int, units: tuple[tuple[int, str], ...]) -> str:
+    return next((f"{value // size}{name}" for size, name in units if value and value % size == 0), str(value))
+
+
+def spell_rate(rate_bps: int) -> str:
+    """The shortest text that `parse_rate_bps` reads as this very rate: `20M`."""
+    return _in_units(rate_bps, ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K")))
+
+
+def spell_size(size_bytes: int) -> str:
+    """The shortest text that `parse_size_bytes` reads as this very size: `64K`."""
+    return _in_units(size_bytes, ((GIB, "G"), (MIB, "M"), (KIB, "K")))
+
+
+def spell_duration(duration_ns: int) -> str:
+    """The shortest text that `parse_duration_ns` reads as this very time: `20ms`."""
+    units = ((HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MS, "ms"), (US, "us"), (NS, "ns"))
+    return _in_units(duration_ns, units) if duration_ns else "0s"
+
+
 def _scaled(value: float, step: float, names: tuple[str, ...]) -> str:
     index = 0
     while abs(value) >= step and index < len(names) - 1:

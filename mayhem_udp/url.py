@@ -18,6 +18,8 @@ HOST_MAX_CHARS: Final = 253
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[0-9A-Za-z_.~-]{1,32})?")
 _HOST: Final = re.compile(r"[\w.-]+")
 _GLOB: Final = re.compile(r"[*?\[]")
+_OF_SCP: Final = re.compile(r"(?:[^@/]+@)?([\w.-]+):(?!\d+(?:/|$))(.+)")
+"""`[user@]host:path`, as scp and rsync have it."""
 _EXAMPLE: Final = "write it like mayhem://HOST:PORT/NAME"
 
 
@@ -122,6 +124,19 @@ def _bad_url(text: str, why: str, *, guess: str = _EXAMPLE) -> UsageError:
 
 
 def _scheme_guess(text: str) -> str:
-    if "://" in text or not text or text.startswith(("/", ".")):
-        return _EXAMPLE
-    return f"perhaps you mean {SCHEME}{text}"
+    meant = url_meant_by(text)
+    return f"perhaps you mean {meant}" if meant else _EXAMPLE
+
+
+def url_meant_by(text: str) -> str:
+    """The URL that somebody may mean who writes one of another program; empty where nothing suggests itself."""
+    _, scheme_end, rest = text.rpartition("://")
+    copied = None if scheme_end else _OF_SCP.fullmatch(text)
+    place = f"{copied[1]}/{copied[2].lstrip('/')}" if copied else rest
+    if not place or place.startswith(("/", ".")):
+        return ""
+    try:
+        parse_url(SCHEME + place)
+    except UsageError:
+        return ""
+    return SCHEME + place

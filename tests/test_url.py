@@ -32,7 +32,9 @@ def test_a_url_is_understood(text: str, url: Url):
     ("text", "message"),
     [
         ("localhost/a.txt", "does not begin with mayhem://; perhaps you mean mayhem://localhost/a.txt"),
-        ("http://localhost/", "does not begin with mayhem://; write it like"),
+        ("http://localhost/", "does not begin with mayhem://; perhaps you mean mayhem://localhost/"),
+        ("http://h:x/", "does not begin with mayhem://; write it like"),
+        ("host:/x", "does not begin with mayhem://; perhaps you mean mayhem://host/x"),
         ("mayhem://me@host/", "has a user name"),
         ("mayhem://host:/", "has no port from 0 to 65535"),
         ("mayhem://host:0/", "port 0 cannot be reached"),

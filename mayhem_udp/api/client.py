@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
 from mayhem_udp.api.outcomes import the_one
 from mayhem_udp.api.questions import Inquiry, ping_result
+from mayhem_udp.api.together import Telling, shared
 from mayhem_udp.api.uploads import Gathering, Upload, Uploadable
 from mayhem_udp.config import Settings, Sources, load, with_overrides
 from mayhem_udp.endpoint.client import ClientEndpoint
@@ -24,7 +25,7 @@ from mayhem_udp.endpoint.watcher import Silence, Watcher
 from mayhem_udp.errors import PeerError, RefusedError, UnreachableError, UsageError
 from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.mayhem.settings import spec_of
-from mayhem_udp.results import Entry, Outcome, PingResult, Progress, TransferResult
+from mayhem_udp.results import Entry, Outcome, PingResult, Progress, Removal, TransferResult
 from mayhem_udp.store.names import encode_name
 from mayhem_udp.url import Url, parse_url
 
@@ -177,6 +178,26 @@ class Client:
         """Remove one file, for good when this returns."""
         self._ask(Inquiry.remove(name))
 
+    def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
+        """Remove files, several at a time; what came of each as it is known, in no certain order.
+
+        Raises `UnreachableError` when the server is lost for good.
+        """
+        refused: MutableSequence[Removal] = []
+
+        def errands() -> Iterator[Errand]:
+            for name in names:
+                try:
+                    yield Inquiry.remove(name).errand
+                except RefusedError as error:
+                    refused.append(Removal(name=name, error=error))
+
+        for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):
+            if isinstance(errand.error, UnreachableError):
+                raise errand.error
+            yield Removal(name=errand.name, error=errand.error)
+        yield from refused
+
     def ping(self, count: int = 4) -> PingResult:
         """Measure `count` round trips, one after the other, over a connection that is open already.
 
@@ -238,7 +259,7 @@ class Client:
                 outcomes = request.outcomes()
                 if isinstance(errand.error, UnreachableError):
                     raise errand.error
-                yield from outcomes
+                yield from shared(outcomes)
                 if too_large is not None and isinstance(request, PackDownload):
                     too_large.extend(request.too_large)
         finally:
@@ -256,7 +277,7 @@ class Client:
         waiting_bytes = 0
         for name, path in files:
             if len(waiting) == PACK_NAMES_MAX or waiting_bytes >= PACK_NAMES_BYTES:
-                yield PackDownload(waiting, self._settings, tell=self._tell)
+                yield self._pack(waiting)
                 waiting, waiting_bytes = [], 0
             try:
                 waiting_bytes += len(encode_name(name)) + NAME_HEAD_BYTES
@@ -265,7 +286,14 @@ class Client:
             else:
                 waiting.append((name, path))
         if waiting:
-            yield PackDownload(waiting, self._settings, tell=self._tell)
+            yield self._pack(waiting)
+
+    def _pack(self, files: Sequence[tuple[str, Path]]) -> PackDownload:
+        telling = Telling.of(self._tell, first=files[0][0], files=len(files))
+        pack = PackDownload(files, self._settings, tell=telling)
+        if telling is not None:
+            telling.errand = pack.errand
+        return pack
 
     # --- Its life ------------------------------------------------------------------------------------
 

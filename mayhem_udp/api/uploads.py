@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from mayhem_udp.api.outcomes import failed, transfer_result
 from mayhem_udp.api.reasons import error_of_file
+from mayhem_udp.api.together import Telling
 from mayhem_udp.endpoint.clock import unix_s
 from mayhem_udp.endpoint.errand import Errand, Tell
 from mayhem_udp.errors import Code, MayhemError, UsageError
@@ -82,7 +83,10 @@ class PackUpload:
     def __init__(self, files: Sequence[SmallFile], *, tell: Tell | None = None) -> None:
         self._files = files
         self._codes: dict[int, int] = {}
-        self.errand = Errand(f"{len(files)} small files", self._make, may_repeat=True, tell=tell)
+        telling = Telling.of(tell, first=files[0].name.decode(), files=len(files))
+        self.errand = Errand(f"{len(files)} small files", self._make, may_repeat=True, tell=telling)
+        if telling is not None:
+            telling.errand = self.errand
 
     def _make(self, connection: Connection, workers: Workers, request: int) -> Exchange:
         files, note = iter(self._files), self._note

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -108,6 +108,11 @@ def failure_of(error: BaseException, *, about: str = "") -> Failure:
             raise error
 
 
+def reason_of(error: OSError) -> str:
+    """What the operating system says, in our words and without a remedy."""
+    return _OS_SENTENCES.get(error.errno or 0, (error.strerror or str(error), ""))[0]
+
+
 def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
     """Where a folder was in the way, what this verb can do about it; any other error as it is.
 
@@ -119,8 +124,11 @@ def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
 
 
 @contextmanager
-def beginning_anew(what: str) -> Iterator[None]:
-    """Around a transfer of a stream, which the same command cannot go on with: says so if it is cut."""
+def beginning_anew(what: str, *, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """Around a transfer of a stream, which the same command cannot go on with: says so if it is cut.
+
+    A server that cannot be reached has cut nothing, unless the transfer had begun before.
+    """
     remedy = f"{what} cannot be resumed, begin anew"
     try:
         yield
@@ -129,7 +137,7 @@ def beginning_anew(what: str) -> Iterator[None]:
     except Stopped as stopped:
         raise Stopped(stopped.number, remedy) from None
     except (UnreachableError, TransferError) as error:
-        if error.code in _NEVER_BEGUN:
+        if error.code in _NEVER_BEGUN and not has_begun():
             raise
         both = f"{error.remedy}; {remedy}" if error.remedy else remedy
         raise type(error)(error.message, code=error.code, remedy=both) from None
@@ -140,7 +148,8 @@ def _of_click(error: click.ClickException) -> str:
     command = context.command_path if context is not None else "mayhem"
     message = error.format_message().strip().removesuffix(".")
     message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
-    return sentence(message.replace("\n", " "), f"`{command} --help`")
+    one_line = re.sub(r"\s*\n\s*", " ", message)  # click sets choices below each other
+    return sentence(one_line, f"`{command} --help`")
 
 
 def _of_system(error: OSError) -> Failure:

@@ -4,7 +4,6 @@ Owns the list of verbs, when their modules are imported (late), and what becomes
 closed pipes. Never does a verb's work.
 """
 
-import io
 import os
 import signal
 import sys
@@ -100,9 +99,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its code
+    from mayhem_udp.cli.streams import take_standard_streams
+
+    take_standard_streams()
     return run(sys.argv[1:])
 
 
@@ -145,7 +144,7 @@ def _flush_or_abandon(stream: TextIO) -> None:
     """Write out what waits; a reader that is gone must not make Python complain at its exit."""
     try:
         stream.flush()
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001  # whatever it is, there is nobody to tell
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), stream.fileno())
 

@@ -9,18 +9,19 @@ Never reads a folder, never judges whether a name is allowed: `store.names` does
 
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from mayhem_udp.errors import PeerError, UsageError
-from mayhem_udp.url import Url, is_url, parse_url
+from mayhem_udp.url import Url, is_url, parse_url, url_meant_by
 
 STANDARD_STREAM: Final = "-"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SERVER: Final = re.compile(r"(localhost|[\w.-]+:\d+)(/.*)?")
-"""What is meant as a server where one is missing."""
+_SERVER: Final = re.compile(r"(localhost|[\w.-]+:\d+)(/.*)?|([^@/]+@)?[\w.-]+:/.*|[^@/]+@[\w.-]+:.*")
+"""What is meant as a server where one is missing: a file with a colon in its name is more likely one."""
 _NAME_A_SERVER: Final = "end with mayhem://HOST:PORT/, or set MAYHEM_URL"
 RECEIVED_PREFIX: Final = "received_"
 """What the round trip's file is called: this and the name of the original."""
@@ -49,28 +50,40 @@ def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[st
         target = parse_url(paths.pop(), default=default)
     if stray := next(filter(is_url, paths), None):
         raise UsageError(f"{stray!r} is a URL among the files", remedy="put the URL last")
+    _check_each(paths)
     if target is None:
-        guess = f"perhaps you mean mayhem://{paths[-1]}" if paths[1:] and _SERVER.fullmatch(paths[-1]) else ""
-        raise UsageError("there is no URL to send to", remedy=guess or _NAME_A_SERVER)
-    _check_schemes(paths)
+        meant = url_meant_by(paths[-1]) if paths[1:] and _SERVER.fullmatch(paths[-1]) else ""
+        remedy = f"perhaps you mean {meant}" if meant else _NAME_A_SERVER
+        raise UsageError("there is no URL to send to", remedy=remedy)
     return paths, target
 
 
 def split_get(arguments: Sequence[str], *, default: Url | None) -> tuple[list[Url], str]:
     """`URL... [DEST]`: the sources, and where they go; `.` unless said. Raises `UsageError`."""
     sources = list(arguments)
-    _check_schemes(sources)
+    _check_each(sources)
     destination = "."
     if len(sources) > 1 and not is_url(sources[-1]):
         destination = sources.pop()
     return [remote(source, default=default) for source in sources], destination
 
 
-def _check_schemes(arguments: Sequence[str]) -> None:
-    """Refuse URLs of others; a file that is called like one can be written `./ftp://...`."""
+def _check_each(arguments: Sequence[str]) -> None:
+    """Refuse URLs of others (a file that is called like one can be written `./ftp://...`), and nothing at all.
+
+    A path of no letters is the current folder to Python, and to a shell a variable that was not set.
+    """
     for text in arguments:
+        _check_not_empty(text)
         if _SCHEME.match(text) and not is_url(text):
             parse_url(text)
+
+
+def _check_not_empty(text: str) -> None:
+    if not text:
+        raise UsageError(
+            "an argument is empty, and names no file", remedy="name one; perhaps a variable is not set"
+        )
 
 
 def whole(default: Url | None) -> Url:
@@ -82,6 +95,7 @@ def whole(default: Url | None) -> Url:
 
 def remote(text: str, *, default: Url | None) -> Url:
     """A URL, or a plain name on the default server. Raises `UsageError`."""
+    _check_not_empty(text)
     if is_url(text) or default is None:
         return parse_url(text, default=default)
     folder = default.name if default.is_folder else f"{default.name}/"
@@ -149,6 +163,24 @@ def relative_to(name: str, folder: str) -> str:
 def received_name(path: str) -> str:
     """What the round trip's file is called on this side."""
     return RECEIVED_PREFIX + os.path.basename(path.rstrip("/"))
+
+
+def contents_of(name: str) -> str | None:
+    """The folder on the server whose contents alone are meant (`dir/.`); None where it is meant itself."""
+    bare = name.rstrip("/")
+    return bare[:-1].rstrip("/") if bare == "." or bare.endswith("/.") else None
+
+
+def is_place_shared(files: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether anything lands in a folder's place besides what is in that folder."""
+    places = Counter(folders)
+    within = any(places[folder] for name in (*files, *folders) for folder in _folders_above(name))
+    return within or len(places) < len(folders)
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    parts = name.split("/") if name else []
+    return ("/".join(parts[:depth]) for depth in range(len(parts)))
 
 
 # --- Patterns ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mayhem_udp.cli.render.base import Form, Output
+from mayhem_udp.cli.render.tally import Tally
 from mayhem_udp.cli.surroundings import Remote, Surroundings
 from mayhem_udp.config import Loaded, Sources, find_file, load
 from mayhem_udp.config.kinds import Choice
@@ -109,7 +110,7 @@ mayhem_option: Final[Decorator[Any]] = setting(
     "--mayhem", "mayhem.spec", "SPEC", "Make faults at this end: drop=0.1,corrupt=0.1,seed=7 or a profile."
 )
 verbose_option: Final[Decorator[Any]] = _flag(
-    "-v", "--verbose", count=True, help_text="Tell more; twice: every datagram."
+    "-v", "--verbose", count=True, help_text="Tell more; twice: datagrams too, counted turn by turn."
 )
 quiet_option: Final[Decorator[Any]] = _flag("-q", "--quiet", is_flag=True, help_text="Tell errors only.")
 log_option: Final[Decorator[Any]] = setting(
@@ -167,11 +168,15 @@ class Invocation:
         """The default server."""
         return self.loaded.settings.client.url
 
-    def output(self, *, stdout_is_data: bool = False) -> Output:
+    def output(self, *, stdout_is_data: bool = False, has_bars: bool = True) -> Output:
         """Where results and progress go; with data on standard output, results go to standard error."""
         from mayhem_udp.cli.render import open_output
 
-        return open_output(self, stdout_is_data=stdout_is_data)
+        return open_output(self, stdout_is_data=stdout_is_data, has_bars=has_bars)
+
+    def tally(self, files_total: int | None, *, deed: str = "") -> Tally:
+        """The sums of many files, from now on."""
+        return Tally(clock_ns=self.surroundings.clock_ns, files_total=files_total, deed=deed)
 
     def each_connected(self, urls: Iterable[Url], output: Output) -> Iterator[tuple[Url, Remote]]:
         """Each URL with its server; neighbours on one server share the connection."""

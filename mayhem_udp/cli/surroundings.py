@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 from mayhem_udp.config import Settings, Sources
-from mayhem_udp.results import Entry, Outcome, PingResult, TransferResult
+from mayhem_udp.results import Entry, Outcome, PingResult, Removal, TransferResult
 from mayhem_udp.url import HostPort
 
 Field = tuple[int, int, str, object, str]
@@ -44,8 +44,8 @@ class Remote(Protocol):
     def stat(self, name: str) -> Entry:
         """One name, with its digest if it is a file."""
 
-    def remove(self, name: str) -> None:
-        """Remove one file."""
+    def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
+        """Remove files; what came of each as it is known."""
 
     def ping(self, count: int = 4) -> PingResult:
         """Measure round trips."""
@@ -77,6 +77,12 @@ def _run_proxy(listen: HostPort, to: HostPort, spec: Any, **callbacks: Any) -> i
     return run_proxy(listen, to, spec, **callbacks)
 
 
+def _monotonic_ns() -> int:
+    from mayhem_udp.endpoint.clock import monotonic_ns
+
+    return monotonic_ns()
+
+
 def _describe(datagram: bytes) -> Sequence[Field]:
     from mayhem_udp.wire.describe import describe
 
@@ -95,6 +101,7 @@ class Surroundings:
     run_daemon: Callable[..., int] = _run_daemon
     run_proxy: Callable[..., int] = _run_proxy
     describe: Callable[[bytes], Sequence[Field]] = _describe
+    clock_ns: Callable[[], int] = _monotonic_ns
 
     @property
     def is_watched(self) -> bool:

@@ -6,7 +6,8 @@ has no place. A folder that cannot be read is a failure, since it may hold files
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mayhem_udp.cli.naming import joined
@@ -38,3 +39,18 @@ def files_below(
             yield path, its_name
         else:
             on_skipped(path, "is a link" if entry.is_symlink() else "is no regular file")
+
+
+def count_below(folders: Iterable[Path], *, at_most: int) -> int | None:
+    """How many files there are in folders; None where they are more than one wants to wait for."""
+    waiting, count = list(map(str, folders)), 0
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:  # whoever sends them says what is wrong
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    count += entry.is_file(follow_symlinks=False)
+        if count > at_most:
+            return None
+    return count

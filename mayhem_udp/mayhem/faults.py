@@ -5,12 +5,13 @@ both of them with the seed that decides which datagrams are hit.
 Never decides the fate of a datagram (`verdicts`, `link`) and never reads text (`spec`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from mayhem_udp.errors import ConfigError
-from mayhem_udp.units import BITS_PER_BYTE, HOUR, KIB, MS, SECOND
+from mayhem_udp.units import BITS_PER_BYTE, HOUR, KIB, MS, SECOND, spell_duration, spell_rate, spell_size
 
 HEADER_BYTES: Final = 28
 """IPv4 (20) and UDP (8) headers: what a datagram weighs on a link beyond its payload."""
@@ -22,7 +23,7 @@ DURATION_MAX_NS: Final = HOUR
 RATE_MIN_BPS: Final = 1_000
 RATE_MAX_BPS: Final = 1_000_000_000_000
 QUEUE_MAX_BYTES: Final = 1 << 30
-BURST_MAX: Final = 1_000_000.0
+BURST_MAX: Final = 1_000_000
 REORDER_BY_MAX: Final = 10_000
 BLACKOUTS_MAX: Final = 64
 WEIGHT_MAX: Final = 1e9
@@ -37,9 +38,19 @@ def _check_share(name: str, share: float) -> None:
         )
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
+def _check_range(
+    word: str, value: Any, low: Any, high: Any, *, spell: Callable[[Any], str] = "{}".format
+) -> None:
+    """Refuse a value in the words of a spec: `word` is its key, and `spell` writes what belongs to it."""
     if not low <= value <= high:
-        raise ConfigError(f"{name}={value} is out of range", remedy=f"give a value from {low:g} to {high:g}")
+        raise ConfigError(
+            f"{word}={spell(value)} is out of range",
+            remedy=f"give a value from {spell(low)} to {spell(high)}",
+        )
+
+
+def _check_duration(word: str, value_ns: int, *, low_ns: int = 0) -> None:
+    _check_range(word, value_ns, low_ns, DURATION_MAX_NS, spell=spell_duration)
 
 
 def _check_mix(mix: tuple[float, float, float]) -> None:
@@ -99,8 +110,8 @@ class Blackout:
     period_ns: int = 0
 
     def __post_init__(self) -> None:
-        _check_range("blackout start", self.start_ns, 0, DURATION_MAX_NS)
-        _check_range("blackout length", self.length_ns, 1, DURATION_MAX_NS)
+        _check_duration("blackout start", self.start_ns)
+        _check_duration("blackout length", self.length_ns, low_ns=1)
         if self.period_ns and not self.length_ns < self.period_ns <= DURATION_MAX_NS:
             raise ConfigError(
                 "the period of a blackout must be longer than the blackout itself",
@@ -159,18 +170,18 @@ class FaultSpec:
         _check_range("burst", self.burst, 1, BURST_MAX)
         _check_mix(self.corrupt_mix)
         _check_range("reorder_by", self.reorder_by, 1, REORDER_BY_MAX)
-        for name in ("reorder_hold_ns", "delay_ns", "jitter_ns"):
-            _check_range(name, getattr(self, name), 0, DURATION_MAX_NS)
-        _check_range("rate_every_ns", self.rate_every_ns, MS, DURATION_MAX_NS)
-        for name in ("rate_bps", "rate_alt_bps"):
-            if getattr(self, name) is not None:
-                _check_range(name, getattr(self, name), RATE_MIN_BPS, RATE_MAX_BPS)
+        for word in ("reorder_hold", "delay", "jitter"):
+            _check_duration(word, getattr(self, f"{word}_ns"))
+        _check_duration("rate_every", self.rate_every_ns, low_ns=MS)
+        for word, rate_bps in (("rate", self.rate_bps), ("rate_alt", self.rate_alt_bps)):
+            if rate_bps is not None:
+                _check_range(word, rate_bps, RATE_MIN_BPS, RATE_MAX_BPS, spell=spell_rate)
         if self.rate_alt_bps is not None and self.rate_bps is None:
             raise ConfigError(
                 "rate_alt needs a rate to change from", remedy="give both, like rate=100M,rate_alt=5M"
             )
         if self.queue_bytes is not None:
-            _check_range("queue", self.queue_bytes, 1, QUEUE_MAX_BYTES)
+            _check_range("queue", self.queue_bytes, 1, QUEUE_MAX_BYTES, spell=spell_size)
         if len(self.blackouts) > BLACKOUTS_MAX:
             raise ConfigError(
                 f"there are {len(self.blackouts)} blackouts, at most {BLACKOUTS_MAX} are possible"

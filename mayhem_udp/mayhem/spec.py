@@ -5,7 +5,7 @@ Never checks a range: `faults` does that when the values meet.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
@@ -14,15 +14,12 @@ from mayhem_udp.errors import ConfigError, UsageError
 from mayhem_udp.mayhem.faults import HARMLESS, Blackout, Direction, FaultSpec, MayhemSpec, Order
 from mayhem_udp.mayhem.profiles import PROFILES, Profile
 from mayhem_udp.units import (
-    GIB,
-    KIB,
-    MIB,
-    MS,
-    SECOND,
-    US,
     parse_duration_ns,
     parse_rate_bps,
     parse_size_bytes,
+    spell_duration,
+    spell_rate,
+    spell_size,
 )
 
 NOTHING: Final = "none"
@@ -49,32 +46,13 @@ def _parse_blackout(text: str) -> Blackout:
     return Blackout(parse_duration_ns(start), parse_duration_ns(length), period_ns)
 
 
-def _in_units(value: int, units: Sequence[tuple[int, str]]) -> str:
-    for size, name in units:
-        if value and value % size == 0:
-            return f"{value // size}{name}"
-    return str(value)
-
-
-def _duration(value_ns: int) -> str:
-    return _in_units(value_ns, ((SECOND, "s"), (MS, "ms"), (US, "us"), (1, "ns"))) if value_ns else "0s"
-
-
-def _size(value_bytes: int) -> str:
-    return _in_units(value_bytes, ((GIB, "G"), (MIB, "M"), (KIB, "K")))
-
-
-def _rate(value_bps: int) -> str:
-    return _in_units(value_bps, ((10**9, "G"), (10**6, "M"), (10**3, "K")))
-
-
 def _mix(weights: tuple[float, float, float]) -> str:
     return ":".join(repr(weight).removesuffix(".0") for weight in weights)
 
 
 def _blackout(blackout: Blackout) -> str:
-    text = f"{_duration(blackout.start_ns)}+{_duration(blackout.length_ns)}"
-    return f"{text}/{_duration(blackout.period_ns)}" if blackout.period_ns else text
+    text = f"{spell_duration(blackout.start_ns)}+{spell_duration(blackout.length_ns)}"
+    return f"{text}/{spell_duration(blackout.period_ns)}" if blackout.period_ns else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +73,14 @@ KEYS: Final = {
     "duplicate": _Key("duplicate", _parse_share, repr, "0.01 or 1%"),
     "reorder": _Key("reorder", _parse_share, repr, "0.05 or 5%"),
     "reorder_by": _Key("reorder_by", int, str, "8"),
-    "reorder_hold": _Key("reorder_hold_ns", parse_duration_ns, _duration, "20ms"),
-    "delay": _Key("delay_ns", parse_duration_ns, _duration, "25ms"),
-    "jitter": _Key("jitter_ns", parse_duration_ns, _duration, "5ms"),
+    "reorder_hold": _Key("reorder_hold_ns", parse_duration_ns, spell_duration, "20ms"),
+    "delay": _Key("delay_ns", parse_duration_ns, spell_duration, "25ms"),
+    "jitter": _Key("jitter_ns", parse_duration_ns, spell_duration, "5ms"),
     "order": _Key("order", Order, lambda order: str(order.value), "keep or free"),
-    "rate": _Key("rate_bps", parse_rate_bps, _rate, "20M"),
-    "rate_alt": _Key("rate_alt_bps", parse_rate_bps, _rate, "5M"),
-    "rate_every": _Key("rate_every_ns", parse_duration_ns, _duration, "4s"),
-    "queue": _Key("queue_bytes", parse_size_bytes, _size, "64K"),
+    "rate": _Key("rate_bps", parse_rate_bps, spell_rate, "20M"),
+    "rate_alt": _Key("rate_alt_bps", parse_rate_bps, spell_rate, "5M"),
+    "rate_every": _Key("rate_every_ns", parse_duration_ns, spell_duration, "4s"),
+    "queue": _Key("queue_bytes", parse_size_bytes, spell_size, "64K"),
     "blackout": _Key("blackouts", _parse_blackout, _blackout, "2s+500ms/7s"),
 }
 """Every fault that a spec may name; `seed` and `direction` stand beside them."""

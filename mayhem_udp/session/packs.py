@@ -59,6 +59,7 @@ class PackSender:
         self._gather = gather
         self._is_gathering = False
         self._offset = 0
+        self._sizes_bytes: list[int] = []
         self.is_sent = False
 
     def pump(self) -> None:
@@ -76,6 +77,7 @@ class PackSender:
         size = 0
         for file in self._files:
             parts.append(encode_file(file))
+            self._sizes_bytes.append(len(file.data))
             size += len(parts[-1])
             if size >= most:
                 return Gathered(b"".join(parts), is_last=False)
@@ -89,6 +91,10 @@ class PackSender:
             exchange.connection.supply_body(exchange.request, self._offset, gathered.block)
             self._offset += len(gathered.block)
         exchange.wants_pump = True
+
+    def size_of_first(self, count: int) -> int:
+        """Bytes of that many files, without their heads."""
+        return sum(self._sizes_bytes[:count])
 
     @property
     def bytes_sent(self) -> int:
@@ -129,6 +135,8 @@ class PackStorer:
         self._consumed = 0
         self._now_ns = 0
         self._first = 0
+        self.stored_bytes = 0
+        """Of the files that were put in place, without their heads."""
         self._is_storing = False
 
     def put(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> list[SmallFile]:
@@ -167,11 +175,15 @@ class PackStorer:
         # Several packs of one peer at once would wait for the interpreter's lock, not for the disk: with four,
         # each file took four times as long.
         self._exchange.elsewhere(
-            lambda: self._store(batch), self._on_stored, holds_bytes=size, lane=self._exchange.connection
+            lambda: self._store(batch),
+            lambda codes: self._on_stored(codes, sum(len(file.data) for file in batch)),
+            holds_bytes=size,
+            lane=self._exchange.connection,
         )
 
-    def _on_stored(self, codes: Sequence[int]) -> None:
+    def _on_stored(self, codes: Sequence[int], size_bytes: int) -> None:
         self._is_storing = False
+        self.stored_bytes += size_bytes
         self._storing_bytes = 0
         self._settle()
         first, self._first = self._first, self._first + len(codes)
@@ -207,6 +219,16 @@ class PutPackSender(Exchange):
     def bytes_done(self) -> int:
         """What the server has of the pack."""
         return self._sender.bytes_sent
+
+    @property
+    def files_done(self) -> int:
+        """Files that the server has stored, or refused."""
+        return self._known
+
+    @property
+    def file_bytes_done(self) -> int:
+        """Bytes of these files."""
+        return self._sender.size_of_first(self._known)
 
     def on_start(self) -> None:
         """Ask, and begin to send."""
@@ -282,6 +304,16 @@ class GetPackReceiver(Exchange):
         self._seen = 0
         self._storer = PackStorer(self, store, stored=self._report)
         self._on_codes = on_codes
+
+    @property
+    def files_done(self) -> int:
+        """Files that are in place here, or cannot be had."""
+        return self.count - self._left
+
+    @property
+    def file_bytes_done(self) -> int:
+        """Bytes of these files."""
+        return self._storer.stored_bytes
 
     def on_start(self) -> None:
         """Ask."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TextIO
 
 from mayhem_udp.cli.main import run
 from mayhem_udp.cli.surroundings import Surroundings
@@ -26,6 +26,7 @@ from mayhem_udp.results import (
     Phase,
     PingResult,
     Progress,
+    Removal,
     TransferFailure,
     TransferResult,
 )
@@ -143,9 +144,11 @@ class MemoryServer:
                 return entry
         raise RefusedError(f"there is no {name}", code=Code.NOT_FOUND, remedy="see with mayhem ls")
 
-    def remove(self, name: str) -> None:
-        if self.files.pop(name, None) is None:
-            raise RefusedError(f"there is no {name}", code=Code.NOT_FOUND)
+    def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
+        for name in names:
+            gone = self.files.pop(name, None) is not None
+            error = None if gone else RefusedError(f"there is no {name}", code=Code.NOT_FOUND)
+            yield Removal(name=name, error=error)
 
     def ping(self, count: int = 4) -> PingResult:
         got = min(count, self.pings_answered)
@@ -226,16 +229,20 @@ class Shell:
 
     server: MemoryServer
     environ: dict[str, str] = field(default_factory=dict)
-    stdin: io.TextIOWrapper = field(default_factory=byte_stream)
+    stdin: TextIO = field(default_factory=byte_stream)
+    stdout: Callable[[], TextIO] = byte_stream
+    """Makes the standard output of each command."""
     is_watched: bool = False
     daemons: list[Settings] = field(default_factory=list)
     run_proxy: Callable[..., int] | None = None
+    clock_ns: Callable[[], int] = lambda: 1
+    """It stands still, unless a test has another."""
     out: str = ""
     raw_out: bytes = b""
     err: str = ""
 
     def __call__(self, *arguments: str) -> int:
-        stdout = byte_stream()
+        stdout = self.stdout()
         stderr: io.StringIO = Terminal() if self.is_watched else io.StringIO()
         around = Surroundings(
             environ=self.environ,
@@ -246,12 +253,14 @@ class Shell:
             run_daemon=self._run_daemon,
             run_proxy=self.run_proxy or (lambda *_: 0),
             describe=describe_roughly,
+            clock_ns=self.clock_ns,
         )
         code = run(arguments, surroundings=around)
         stdout.flush()
-        buffer = stdout.buffer
-        assert isinstance(buffer, io.BytesIO)
-        self.raw_out = buffer.getvalue()
+        if isinstance(stdout, io.TextIOWrapper):
+            buffer = stdout.buffer
+            assert isinstance(buffer, io.BytesIO)
+            self.raw_out = buffer.getvalue()
         self.out = self.raw_out.decode(errors="replace")
         self.err = stderr.getvalue()
         return code

@@ -112,7 +112,14 @@ def test_help_is_a_verb_too():
         (["put"], "missing argument 'PATH... [URL]'; next: `mayhem put --help`"),
         (
             ["put", "a", "http://h/"],
-            "there is no URL to send to; next: end with mayhem://HOST:PORT/, or set MAYHEM_URL",
+            "'http://h/' is not a URL that mayhem understands: it does not begin with mayhem://; "
+            "next: perhaps you mean mayhem://h/",
+        ),
+        (["put", "a", "h:/x"], "there is no URL to send to; next: perhaps you mean mayhem://h/x"),
+        (
+            ["completion"],
+            "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish; "
+            "next: `mayhem completion --help`",
         ),
         (
             ["ls", "h"],
@@ -169,7 +176,73 @@ def test_output_that_cannot_be_written_is_a_failure():
             [*COMMAND, "config", "default"], stdout=full, stderr=subprocess.PIPE, timeout=30, check=False
         )
     assert done.returncode == 1
-    assert done.stderr.startswith(b"mayhem: no space left; next:")
+    assert done.stderr == (
+        b"mayhem: the output could not be written: no space left; "
+        b"next: send it elsewhere, then give the same command again\n"
+    )
+
+
+def closed(redirections: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run with streams that are closed, as a shell and some services start programs."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirections}', "sh", *COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["put", "--help"],
+        ["config", "default"],
+        ["config", "show"],
+        ["decode", "a.hex"],
+        ["completion", "bash"],
+    ],
+)
+def test_what_was_asked_for_and_has_nowhere_to_go_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+):
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.chdir(tmp_path)
+    Path("a.hex").write_text("4d59")
+    done = closed(">&-", *arguments)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "mayhem: standard output is closed, and what was asked for goes there; "
+        "next: leave it open, or send it to a file with `> FILE`\n",
+    )
+
+
+def test_nothing_is_read_from_a_standard_input_that_is_closed():
+    for arguments in (["put", "-", "mayhem://localhost:1/x"], ["decode"]):
+        done = closed("<&-", *arguments)
+        assert (done.returncode, done.stderr) == (
+            1,
+            "mayhem: standard input is closed, there is nothing to read; "
+            "next: give it something, as in `... < FILE`\n",
+        )
+
+
+def test_no_other_file_gets_the_number_of_a_stream_that_is_closed():
+    code = """
+from mayhem_udp.cli.streams import take_standard_streams
+take_standard_streams()
+import os, sys
+print("told", file=sys.stderr)
+opened = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(opened, str(opened).encode())
+"""
+    done = subprocess.run(
+        ["sh", "-c", 'file=$(mktemp) && "$@" "$file" <&- >&- 2>&-; cat "$file"; rm "$file"', "sh", sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("3", "")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,12 @@ def landed(folder: Path) -> dict[str, bytes]:
         (["-r", "mayhem://h/site", "www"], {"www/index.html": b"<html>", "www/img/logo.png": b"png"}),
         (["-r", "mayhem://h/site/img", "a.txt", "x"], {"x/img/logo.png": b"png", "x/a.txt": b"one"}),
         (["-r", "mayhem://h/", "all"], {f"all/{name}": content for name, content in FILES.items()}),
+        (["-r", "mayhem://h/site/.", "dd"], {"dd/index.html": b"<html>", "dd/img/logo.png": b"png"}),
+        (["-r", "mayhem://h/site/.", "dd/"], {"dd/index.html": b"<html>", "dd/img/logo.png": b"png"}),
+        (["-r", "mayhem://h/site/img/./"], {"logo.png": b"png"}),
+        (["-r", "mayhem://h/site/img/.", "a.txt", "dd"], {"dd/logo.png": b"png", "dd/a.txt": b"one"}),
+        (["-r", "mayhem://h/.", "all"], {f"all/{name}": content for name, content in FILES.items()}),
+        (["-r", "mayhem://h/s*/.", "dd"], {"dd/index.html": b"<html>", "dd/img/logo.png": b"png"}),
         (["-r", "mayhem://h/s*"], {"site/index.html": b"<html>", "site/img/logo.png": b"png"}),
     ],
 )  # fmt: skip
@@ -93,7 +99,7 @@ def test_only_one_file_goes_to_standard_output(shell: Shell):
 def test_what_is_missing_fails_alone_with_exit_5(shell: Shell, tmp_path: Path):
     assert shell("get", "mayhem://h/none", "mayhem://h/a.txt", ".") == 5
     assert landed(tmp_path) == {"a.txt": b"one"}
-    assert shell.err == "mayhem: there is no none; next: see with mayhem ls\n"
+    assert shell.err.splitlines()[0] == "mayhem: there is no none; next: see with mayhem ls"
 
 
 def test_a_pattern_that_matches_nothing_says_so(shell: Shell):
@@ -120,7 +126,21 @@ def test_folders_need_r(shell: Shell, tmp_path: Path):
     assert "use -r" in shell.err
     assert shell("get", "mayhem://h/*") == 0
     assert landed(tmp_path) == {"a.txt": b"one", "b.txt": b"two"}
-    assert shell.err == "mayhem: site is a folder, left out (-r takes it)\n"
+    assert shell.err.splitlines()[0] == "mayhem: site is a folder, left out (-r takes it)"
+
+
+def test_only_folders_have_contents(shell: Shell, tmp_path: Path):
+    assert shell("get", "-r", "mayhem://h/a.txt/.", "dd") == 2
+    assert shell.err == "mayhem: a.txt is a file, and has no contents; next: leave the /. out\n"
+    assert shell("get", "mayhem://h/site/.", "dd") == 2
+    assert "use -r to fetch it with its contents" in shell.err
+    assert landed(tmp_path) == {}
+
+
+def test_contents_of_two_folders_never_land_in_one_place(shell: Shell, tmp_path: Path):
+    shell.server.files |= {"ca/x": b"1", "cb/x": b"2"}
+    assert shell("get", "-r", "mayhem://h/ca/.", "mayhem://h/cb/.", "dd") == 2
+    assert "ca/x and cb/x would both become dd/x" in shell.err
 
 
 def test_two_servers_in_one_command_are_refused(shell: Shell):

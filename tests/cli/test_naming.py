@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shell_in_memory import Shell
 
 from mayhem_udp.cli import naming
 from mayhem_udp.cli.naming import Crowd
@@ -92,6 +93,13 @@ def test_without_a_url_files_go_to_the_default_server():
         (["a", "localhost:5000"], "there is no URL to send to; perhaps you mean mayhem://localhost:5000"),
         (["a", "b.example:7/x/"], "perhaps you mean mayhem://b.example:7/x/"),
         (["a", "localhost"], "perhaps you mean mayhem://localhost"),
+        (["a", "host:/x"], "perhaps you mean mayhem://host/x"),
+        (["a", "me@host.example:x/y"], "perhaps you mean mayhem://host.example/x/y"),
+        (["a", "http://h/x"], "it does not begin with mayhem://; perhaps you mean mayhem://h/x"),
+        (["http://h/x"], "it does not begin with mayhem://; perhaps you mean mayhem://h/x"),
+        (["a", "ftp://h:x"], "it does not begin with mayhem://; write it like mayhem://HOST:PORT/NAME"),
+        (["a:b"], "there is no URL to send to; end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
+        (["host:/x"], "there is no URL to send to; end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
         (["localhost:5000"], "end with mayhem://HOST:PORT/"),
         (["a", "b.txt"], "end with mayhem://HOST:PORT/"),
         (["mayhem://h/", "a"], "'mayhem://h/' is a URL among the files; put the URL last"),
@@ -120,6 +128,31 @@ def test_a_last_argument_that_is_no_url_is_the_destination(
     arguments: list[str], sources: list[str], destination: str
 ):
     assert naming.split_get(arguments, default=HOST) == ([HOST.named(name) for name in sources], destination)
+
+
+@pytest.mark.parametrize(
+    ("split", "arguments"),
+    [
+        (naming.split_put, ["", "mayhem://h/"]),
+        (naming.split_put, ["a", "", "mayhem://h/"]),
+        (naming.split_put, ["a", ""]),
+        (naming.split_get, ["mayhem://h/a", ""]),
+        (naming.split_get, [""]),
+        (naming.split_get, ["", "b"]),
+    ],
+)
+def test_an_empty_argument_is_never_taken_for_the_current_folder(split, arguments: list[str]):
+    for default in (None, HOST):
+        with pytest.raises(UsageError, match="an argument is empty, and names no file"):
+            split(arguments, default=default)
+
+
+@pytest.mark.parametrize("verb", ["ls", "stat", "rm", "ping"])
+def test_an_empty_argument_is_never_taken_for_the_whole_server(shell: Shell, verb: str):
+    shell.environ["MAYHEM_URL"] = "mayhem://h/"
+    assert shell(verb, "") == 2
+    assert "an argument is empty, and names no file" in shell.err
+    assert shell.server.log == []
 
 
 def test_a_plain_name_counts_from_the_default_url():
@@ -158,6 +191,34 @@ def test_a_literal_pattern_means_its_name_alone(name: str):
     assert fnmatchcase(name, naming.literal(name))
     assert not fnmatchcase(name + "x", naming.literal(name))
     assert not fnmatchcase("x", naming.literal(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("ca/.", "ca"), ("a/b/./", "a/b"), (".", ""), ("./", ""), ("ca", None), ("ca/", None), ("", None), ("a.", None)],
+)  # fmt: skip
+def test_a_dot_at_the_end_means_what_is_in_a_folder(name: str, folder: str | None):
+    assert naming.contents_of(name) == folder
+
+
+@pytest.mark.parametrize(
+    ("files", "folders", "is_shared"),
+    [
+        ([], ["x"], False),
+        (["x"], ["y"], False),
+        ([], ["x", "y"], False),
+        ([], ["x", "xy"], False),
+        ([], ["x", "x"], True),
+        ([], ["x", "x/y"], True),
+        (["x/a"], ["x"], True),
+        (["a"], [""], True),
+        ([], ["", "y"], True),
+    ],
+)
+def test_folders_share_a_place_where_one_is_within_another(
+    files: list[str], folders: list[str], is_shared: bool
+):
+    assert naming.is_place_shared(files, folders) is is_shared
 
 
 def test_patterns_of_a_folder():

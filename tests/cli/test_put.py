@@ -11,7 +11,7 @@ from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.cli.failures import Stopped
 from mayhem_udp.errors import Code, RefusedError, TransferError, UnreachableError
-from mayhem_udp.results import Progress
+from mayhem_udp.results import Phase, Progress
 from mayhem_udp.units import SECOND
 
 
@@ -60,6 +60,7 @@ def test_a_folder_goes_with_all_that_is_in_it_but_links_and_pipes(shell: Shell, 
     assert shell.server.files == {"site/index.html": b"<html>", "site/img/logo.png": b"png"}
     assert shell.err == (
         "mayhem: site/link is a link, left out\nmayhem: site/pipe is no regular file, left out\n"
+        "mayhem: 2 files, 9 B in 0 µs (0 bit/s)\n"
     )
 
 
@@ -88,6 +89,49 @@ def test_an_empty_folder_is_left_out_with_a_word(shell: Shell, tmp_path: Path):
 def test_the_contents_of_a_folder_go_alone_with_a_dot(shell: Shell, tree: Path):
     assert shell("put", "-r", "site/.", "mayhem://h/") == 0
     assert set(shell.server.files) == {"index.html", "img/logo.png"}
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> None:
+    """Two folders with different files in a folder of the same name."""
+    for folder, name in (("ca", "one"), ("cb", "two")):
+        (tmp_path / folder / "sub").mkdir(parents=True)
+        (tmp_path / folder / "sub" / name).write_bytes(name.encode())
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["ca/.", "cb/."], {"x/sub/one", "x/sub/two"}),
+        (["ca/sub", "cb/sub"], {"x/sub/one", "x/sub/two"}),
+        (["ca/.", "cb/sub"], {"x/sub/one", "x/sub/two"}),
+        (["ca/.", "cb/sub/two"], {"x/sub/one", "x/two"}),
+    ],
+)
+def test_folders_may_share_a_place_where_no_two_files_do(
+    shell: Shell, halves: None, sources: list[str], names: set[str]
+):
+    assert shell("put", "-r", *sources, "mayhem://h/x/") == 0
+    assert set(shell.server.files) == names
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (["ca/.", "cb/."], "ca/sub/two and cb/sub/two would both become x/sub/two"),
+        (["ca/.", "cb/sub"], "ca/sub/two and cb/sub/two would both become x/sub/two"),
+        (["cb/sub/two", "ca/sub/."], "cb/sub/two and ca/sub/two would both become x/two"),
+        (["ca", "cb/ca"], "cb/ca and ca would both become x/ca"),
+    ],
+)
+def test_nothing_is_sent_when_files_of_two_folders_would_become_one(
+    shell: Shell, halves: None, sources: list[str], message: str
+):
+    Path("ca/sub/two").touch()
+    Path("cb/ca").touch()
+    assert shell("put", "-r", *sources, "mayhem://h/x/") == 2
+    assert shell.err == f"mayhem: {message}; next: send them apart, or into different folders\n"
+    assert shell.server.log == []
 
 
 @pytest.mark.parametrize("target", ["", "www", "www/"])
@@ -126,9 +170,12 @@ def test_standard_input_goes_under_the_name_of_the_url(shell: Shell):
     assert shell.err == ""
 
 
-def cut_by(error: BaseException) -> Iterator[Progress]:
+def cut_by(error: BaseException, *before: Phase) -> Iterator[Progress]:
+    for phase in before:
+        yield Progress(
+            name="a", bytes_done=0, bytes_total=None, seconds=1, goodput_bps=0, loss=0, retransmitted=0, state=phase
+        )  # fmt: skip
     raise error
-    yield
 
 
 @pytest.mark.parametrize(
@@ -156,6 +203,26 @@ def test_a_stream_that_was_cut_is_not_said_to_go_on(shell: Shell, error: BaseExc
         shell.server.steps = cut_by(error)
         assert shell(*arguments) == code
         assert shell.err == f"mayhem: {line.format(what)}\n"
+
+
+@pytest.mark.parametrize("option", ["-q", "--json", "--no-progress", "-v"])
+def test_a_stream_that_had_begun_cannot_go_on_whatever_became_of_the_server(shell: Shell, option: str):
+    shell.server.files["a.bin"] = b"x"
+    gone = UnreachableError("nobody listens there", remedy="look")
+    for what, under_way, arguments in (
+        ("standard input", Phase.SENDING, ("put", option, "-", "mayhem://h/a.bin")),
+        ("standard output", Phase.RECEIVING, ("get", option, "mayhem://h/a.bin", "-")),
+    ):
+        shell.stdin = byte_stream(b"piped")
+        shell.server.steps = cut_by(gone, Phase.CONNECTING, under_way)
+        assert shell(*arguments) == 3
+        assert (
+            shell.err == f"mayhem: nobody listens there; next: look; {what} cannot be resumed, begin anew\n"
+        )
+        shell.stdin = byte_stream(b"piped")
+        shell.server.steps = cut_by(gone, Phase.CONNECTING)
+        assert shell(*arguments) == 3
+        assert shell.err == "mayhem: nobody listens there; next: look\n"
 
 
 def test_standard_input_is_never_one_of_several(shell: Shell):

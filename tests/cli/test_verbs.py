@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
+from mayhem_udp.cli.render.counts import sentence
+from mayhem_udp.mayhem.link import LinkCounts
+from mayhem_udp.mayhem.proxy import ProxyCounts
 from mayhem_udp.url import HostPort
 
 # --- echo ---------------------------------------------------------------------------------------------
@@ -175,9 +178,6 @@ def test_serve_with_a_wrong_file_starts_nothing(shell: Shell, tmp_path: Path):
 
 
 def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
-    from mayhem_udp.mayhem.link import LinkCounts
-    from mayhem_udp.mayhem.proxy import ProxyCounts
-
     def run_proxy(listen, to, spec, *, on_listening, on_counts) -> int:
         assert (listen, to) == (HostPort("", 0), HostPort("h", 5000))
         assert spec.outward.drop == 0.1
@@ -191,13 +191,19 @@ def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1") == 0
     assert shell.err == (
         "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
-        "1 clients | out: 1,000 seen, 9 lost, 0 corrupted, 0 doubled | "
+        "1 client | out: 1,000 seen, 9 lost, 0 corrupted, 0 doubled | "
         "in: 3 seen, 0 lost, 0 corrupted, 0 doubled\n"
     )
     assert "dropped                      9             0\n" in shell.out
     assert shell("proxy", "--listen", ":0", "--to", "h", "--mayhem", "drop=0.1", "--json") == 0
     assert json.loads(shell.out)["outward"]["seen"] == 1000
     assert shell.err == "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
+
+
+@pytest.mark.parametrize(("flows", "told"), [(0, "0 clients"), (1, "1 client"), (2_000, "2,000 clients")])
+def test_the_proxy_counts_its_clients_as_people_do(flows: int, told: str):
+    counts = ProxyCounts(flows, flows, 0, LinkCounts(), LinkCounts())
+    assert sentence(counts).startswith(f"{told} | out: ")
 
 
 def test_interrupting_the_proxy_is_how_it_ends(shell: Shell):
@@ -279,6 +285,24 @@ def test_config_check_reads_specs_and_profiles_too(shell: Shell, tmp_path: Path,
     (tmp_path / "my.toml").write_text(content)
     assert shell("config", "check", "my.toml") == 2
     assert message in shell.err
+
+
+def test_config_check_tells_of_every_profile_and_of_the_spec_beside_them(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text(
+        "[mayhem]\nspec = 'loss=1'\n[mayhem.profiles.x]\nfoo = 1\n[mayhem.profiles.y]\ndrop = 2\n"
+    )
+    assert shell("config", "check", "my.toml") == 2
+    assert [line.split("; ")[0] for line in shell.err.splitlines()] == [
+        "mayhem: my.toml:3: mayhem.profiles: profile x: there is no fault or profile 'foo'",
+        "mayhem: my.toml:3: mayhem.profiles: profile y: drop=2 is not a share between 0 and 1",
+        "mayhem: my.toml:2: mayhem.spec: there is no fault or profile 'loss'",
+    ]
+
+
+def test_a_spec_that_names_a_wrong_profile_is_not_wrong_itself(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text("[mayhem]\nspec = 'x,seed=7'\n[mayhem.profiles.x]\nfoo = 1\n")
+    assert shell("config", "check", "my.toml") == 2
+    assert shell.err.count("\n") == 1
 
 
 def test_config_check_takes_the_file_that_would_be_read(shell: Shell, tmp_path: Path):

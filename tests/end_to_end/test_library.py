@@ -110,6 +110,31 @@ def test_many_files_go_each_with_its_own_outcome(server, town):
         assert (town.folder / "back" / name).read_bytes() == path.read_bytes()
 
 
+def test_small_files_say_that_they_travel_together_and_how_many_have_arrived(town):
+    daemon, steps = town.daemon(), []
+    names = [f"many/{number}" for number in range(300)]
+    files = [(town.file(name, 20_000), name) for name in names]
+    with mayhem_udp.connect(daemon.url, progress=steps.append) as client:
+        sent = list(client.put_many(files))
+        got = list(client.get_many([(name, town.folder / "back" / name) for name in names]))
+        alone = client.put(b"one", "alone")
+    together = [each for each in steps if each.files > 1]
+    assert {each.files for each in together} <= {each.together for each in (*sent, *got)}
+    assert sum(each.files_done for each in together if each.state is Phase.DONE) == 2 * len(names)
+    assert sum(each.bytes_done for each in together if each.state is Phase.DONE) == 2 * 20_000 * len(names)
+    assert (alone.together, steps[-1].files, steps[-1].files_done) == (1, 1, 0)
+
+
+def test_many_files_are_removed_each_with_its_own_outcome(server, town):
+    names = [f"many/{number}" for number in range(40)]
+    assert all(each.verified for each in server.put_many([(town.file(name, 10), name) for name in names]))
+    removals = {each.name: each.error for each in server.remove_many([*names, "many", "none", "../evil"])}
+    assert {name for name, error in removals.items() if error is None} == set(names)
+    codes = {name: error.code for name, error in removals.items() if error is not None}
+    assert codes == {"many": Code.IS_DIRECTORY, "none": Code.NOT_FOUND, "../evil": Code.NAME_REFUSED}
+    assert [each.name for each in server.list("**")] == ["many"]
+
+
 @pytest.mark.parametrize("others", [3, 300])
 def test_one_file_that_is_wanted_in_several_places_lands_in_each(server, town, others):
     names = [f"many/{number}" for number in range(others)]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from mayhem_udp.cli.options import Invocation
 
 
-def open_output(invocation: "Invocation", *, stdout_is_data: bool) -> Output:
-    """The output that fits the options, and who is looking."""
+def open_output(invocation: "Invocation", *, stdout_is_data: bool, has_bars: bool) -> Output:
+    """The output that fits the options, and who is looking; where bars would say nothing, there are lines."""
     from mayhem_udp.cli.render.plain import JsonOutput, LineOutput, QuietOutput
 
     around = invocation.surroundings
@@ -25,6 +25,8 @@ def open_output(invocation: "Invocation", *, stdout_is_data: bool) -> Output:
         return QuietOutput(results, around.stderr)
     if progress == "auto":
         progress = "bar" if around.is_watched and invocation.verbosity == 0 else "lines"
+    if progress == "bar" and not has_bars:
+        progress = "lines"
     if progress == "bar":
         from mayhem_udp.cli.render.bar import BarOutput
 

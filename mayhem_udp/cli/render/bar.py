@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mayhem_udp.cli.render import words
 from mayhem_udp.cli.render.base import Output
+from mayhem_udp.cli.render.tally import Tally
 from mayhem_udp.errors import MayhemError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Phase, Progress, TransferResult
@@ -25,6 +26,8 @@ NAME_WIDTH: Final = 32
 NAME_WIDTH_NARROW: Final = 18
 TROUBLES_COLUMNS: Final = 100
 """A narrower terminal shows nothing of loss and retransmissions."""
+_ALL: Final = ""
+"""The bar of all small files; no file is called that."""
 WIDE_COLUMNS: Final = 120
 """A narrower one shows less of a long name."""
 
@@ -37,12 +40,15 @@ class BarOutput(Output):
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def progress(self, progress: Progress) -> None:
+    def _show(self, progress: Progress) -> None:
         """Draw, or draw anew."""
         if self._bars is None:
             if progress.seconds < PATIENCE_S and progress.state is not Phase.RETRYING:
                 return
             self._bars = _started_bars(self._notes)
+        if progress.files > 1 and self._tally is not None:
+            self._show_sum(self._bars, self._tally)
+            return
         if progress.state is Phase.DONE:
             self._drop(progress.name)
             return
@@ -59,7 +65,25 @@ class BarOutput(Output):
             name = _short(escape(progress.name), NAME_WIDTH if is_wide else NAME_WIDTH_NARROW)
             self._tasks[progress.name] = self._bars.add_task(name, **shown)
 
-    def transferred(self, result: TransferResult) -> None:
+    def _show_sum(self, bars: "Bars", tally: Tally) -> None:
+        """One bar for all files that travel together; nobody knows how many bytes they are."""
+        shown: dict[str, Any] = {
+            "description": words.counted(tally),
+            "completed": tally.bytes,
+            "total": None,
+            "told": format_rate(tally.goodput_bps),
+            "troubles": "",
+        }
+        if _ALL in self._tasks:
+            bars.update(self._tasks[_ALL], **shown)
+        else:
+            self._tasks[_ALL] = bars.add_task(**shown)
+
+    def _tell_sum(self, tally: Tally) -> None:
+        """A last line about all files."""
+        self.note(words.sum_closing(tally))
+
+    def _tell_transferred(self, result: TransferResult) -> None:
         """The bar goes, a line stays."""
         self._drop(result.name)
         self._say(self._results, words.transferred(result))

@@ -6,13 +6,19 @@ Never decides which way it is: `render` does.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
 from mayhem_udp.cli.failures import failure_of
+from mayhem_udp.cli.render.tally import Tally
+from mayhem_udp.cli.streams import ClosedOutput
 from mayhem_udp.errors import MayhemError
-from mayhem_udp.results import Outcome, Progress, TransferFailure, TransferResult
+from mayhem_udp.results import Outcome, Phase, Progress, TransferFailure, TransferResult
+
+_BEFORE: Final = (Phase.CONNECTING, Phase.DONE)
+"""What is told of a transfer that never begins, too."""
 
 
 class Form(Enum):
@@ -28,15 +34,38 @@ class Output(ABC):
     def __init__(self, results: TextIO, notes: TextIO) -> None:
         self._results = results
         self._notes = notes
+        self._is_heard = not isinstance(results, ClosedOutput)
+        """Whether results go anywhere: where nobody wants them, what went well is not told."""
         self.exit_code = 0
         """That of the first failure, 0 without one."""
+        self.has_begun = False
+        """Whether a server has been reached, and a transfer was under way."""
+        self._tally: Tally | None = None
+
+    def expect(self, tally: Tally) -> None:
+        """Many files are coming, which are told of as one piece of work, too."""
+        self._tally = tally
 
     def progress(self, progress: Progress) -> None:
         """How far a transfer is (the callback that the library calls)."""
+        self.has_begun = self.has_begun or progress.state not in _BEFORE
+        if self._tally is not None:
+            self._tally.follow(progress)
+        self._show(progress)
 
-    @abstractmethod
+    def _show(self, progress: Progress) -> None:
+        """Show how far a transfer is."""
+
     def transferred(self, result: TransferResult) -> None:
         """One file has arrived."""
+        if self._tally is not None:
+            self._tally.arrived(result)
+        if self._is_heard:
+            self._tell_transferred(result)
+
+    @abstractmethod
+    def _tell_transferred(self, result: TransferResult) -> None:
+        """Say that one file has arrived."""
 
     @abstractmethod
     def tell(self, value: Mapping[str, object], text: str) -> None:
@@ -44,7 +73,10 @@ class Output(ABC):
 
     def confirm(self, value: Mapping[str, object], text: str) -> None:
         """Like `tell`, for what the user knows already if it went well."""
-        self.tell(value, text)
+        if self._tally is not None:
+            self._tally.done()
+        if self._is_heard:
+            self.tell(value, text)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result; safe to show."""
@@ -59,12 +91,17 @@ class Output(ABC):
     def outcome(self, outcome: Outcome) -> None:
         """One file has arrived or failed."""
         if isinstance(outcome, TransferFailure):
+            if self._tally is not None:
+                self._tally.missed()
             self.failed(outcome.error, about=outcome.name)
         else:
             self.transferred(outcome)
 
     def close(self) -> None:
         """Nothing more will come."""
+
+    def _tell_sum(self, tally: Tally) -> None:
+        """Say what many files came to."""
 
     def _write(self, stream: TextIO, line: str) -> None:
         stream.write(line + "\n")
@@ -77,3 +114,7 @@ class Output(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        tally, self._tally = self._tally, None
+        if tally is not None and tally.files > 1:
+            with suppress(OSError):  # of two things that went wrong, the first is told
+                self._tell_sum(tally)

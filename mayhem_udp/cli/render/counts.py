@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TextIO
 
 from mayhem_udp.cli.render.base import Form
+from mayhem_udp.cli.streams import ClosedOutput
 
 if TYPE_CHECKING:
     from mayhem_udp.mayhem.link import LinkCounts
@@ -44,7 +45,8 @@ class CountsOutput:
             return
         if self._notes.isatty():
             self._write(self._notes, _LINE_AGAIN)
-        self._write(self._results, table(self._shown))
+        if not isinstance(self._results, ClosedOutput):
+            self._write(self._results, table(self._shown))
 
     def _write(self, stream: TextIO, text: str) -> None:
         stream.write(text)
@@ -53,7 +55,8 @@ class CountsOutput:
 
 def sentence(counts: "ProxyCounts") -> str:
     """All on one line."""
-    return f"{counts.flows} clients | out: {_way(counts.outward)} | in: {_way(counts.inward)}"
+    clients = "1 client" if counts.flows == 1 else f"{counts.flows:,} clients"
+    return f"{clients} | out: {_way(counts.outward)} | in: {_way(counts.inward)}"
 
 
 def _way(link: "LinkCounts") -> str:

@@ -6,6 +6,7 @@ Owns the wording. Everything that may come from a peer is escaped here. Never wr
 from datetime import UTC, datetime
 from typing import Final
 
+from mayhem_udp.cli.render.tally import Tally
 from mayhem_udp.escape import escape
 from mayhem_udp.results import (
     Entry,
@@ -35,6 +36,11 @@ def transferred(result: TransferResult) -> str:
     landed = f" -> {escape(str(result.path))}" if result.path is not None else ""
     took = format_duration(result.seconds * SECOND)
     verdict = "SHA-256 verified" if result.verified else "SHA-256 NOT verified"
+    if result.together > 1:  # time and datagrams are those of all, and say nothing of this one
+        return (
+            f"{escape(result.name)}{landed}: {format_bytes(result.bytes)}, {verdict}, "
+            f"one of {result.together:,} that took {took} together"
+        )
     there = f", {format_bytes(result.resumed_bytes)} of it were there already" if result.resumed_bytes else ""
     return (
         f"{escape(result.name)}{landed}: {format_bytes(result.bytes)} in {took} "
@@ -42,6 +48,31 @@ def transferred(result: TransferResult) -> str:
         f"({result.retransmitted} retransmitted), {result.datagrams_received} received "
         f"({result.corrupt_dropped} corrupt)"
     )
+
+
+def sum_line(tally: Tally) -> str:
+    """One line about many files on their way."""
+    if tally.deed:
+        return f"{counted(tally)} {tally.deed}"
+    return f"{counted(tally)}: {format_bytes(tally.bytes)}, {format_rate(tally.goodput_bps)}"
+
+
+def sum_closing(tally: Tally) -> str:
+    """One line about many files, at the end of all."""
+    well, size_bytes, goodput_bps = tally.result()
+    total = max(tally.files_total or 0, well + tally.failed)
+    files = f"{well:,} files" if well == total else f"{well:,} of {total:,} files"
+    took = format_duration(tally.seconds * SECOND)
+    failed = f", {tally.failed:,} failed" if tally.failed else ""
+    if tally.deed:
+        return f"{files} {tally.deed} in {took}{failed}"
+    return f"{files}, {format_bytes(size_bytes)} in {took} ({format_rate(goodput_bps)}){failed}"
+
+
+def counted(tally: Tally) -> str:
+    """How many files are done, of how many where that is known."""
+    of = f" of {tally.files_total:,}" if tally.files_total is not None else ""
+    return f"{tally.files:,}{of} files"
 
 
 def share(value: float) -> str:

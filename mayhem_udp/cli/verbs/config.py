@@ -83,13 +83,25 @@ def _values(loaded: Loaded) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _mayhem_problems(loaded: Loaded) -> Iterator[Problem]:
-    """What only the fault models can judge: profiles and specs."""
-    from mayhem_udp.mayhem.settings import profiles_of, spec_of
+    """What only the fault models can judge: each profile, and the spec.
 
+    A profile that is wrong stands for nothing meanwhile, so that a spec may name it.
+    """
+    from mayhem_udp.mayhem.profiles import PROFILES, Profile
+    from mayhem_udp.mayhem.spec import NOTHING, parse_spec, user_profile
+
+    settings, profiles = loaded.settings.mayhem, dict(PROFILES)
+    for name, table in settings.profiles.items():
+        try:
+            profiles[name] = user_profile(name, table)
+        except MayhemError as error:
+            profiles[name] = Profile(name, summary="is wrong", spec=NOTHING, source="the configuration")
+            yield _problem(loaded, "mayhem.profiles", error)
     try:
-        name = "mayhem.profiles"
-        profiles_of(loaded.settings.mayhem)
-        name = "mayhem.spec"
-        spec_of(loaded.settings.mayhem)
+        parse_spec(settings.text, profiles=profiles)
     except MayhemError as error:
-        yield Problem(loaded.origins[name].place, name, error.message, error.remedy)
+        yield _problem(loaded, "mayhem.spec", error)
+
+
+def _problem(loaded: Loaded, name: str, error: MayhemError) -> Problem:
+    return Problem(loaded.origins[name].place, name, error.message, error.remedy)

@@ -12,6 +12,7 @@ from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
+from mayhem_udp.cli.streams import writing_output
 from mayhem_udp.cli.surroundings import Remote
 from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
 from mayhem_udp.escape import escape
@@ -30,6 +31,7 @@ Download = tuple[str, Path]
         "mayhem get 'mayhem://host/photos/*.jpg' pics   a pattern (quote it), into a folder",
         "mayhem get -r mayhem://host/site .             makes site/...",
         "mayhem get -r mayhem://host/site www           makes www/...",
+        "mayhem get -r mayhem://host/site/. .           the contents alone",
         "mayhem get mayhem://host/src.tar - | tar x     standard output",
     ),
 )
@@ -52,7 +54,10 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     if destination == STANDARD_STREAM:
         return _get_stream(call, sources)
     with call.output() as output, call.connect(sources[0], output) as remote:
-        for outcome in remote.get_many(_planned(remote, sources, destination, output, recursive=recursive)):
+        downloads = _planned(remote, sources, destination, output, recursive=recursive)
+        if len(downloads) > 1:
+            output.expect(call.tally(len(downloads)))
+        for outcome in remote.get_many(downloads):
             output.outcome(_with_remedy(outcome))
     return output.exit_code
 
@@ -68,17 +73,18 @@ def _with_remedy(outcome: Outcome) -> Outcome:
 def _get_stream(call: Invocation, sources: Sequence[Url]) -> int:
     if len(sources) > 1 or sources[0].is_folder:
         raise UsageError("only one file can go to standard output", remedy="name one file")
+    stream = call.surroundings.stdout.buffer
     with (
         call.output(stdout_is_data=True) as output,
-        beginning_anew("standard output"),
+        beginning_anew("standard output", has_begun=lambda: output.has_begun),
         call.connect(sources[0], output) as remote,
     ):
-        stream = call.surroundings.stdout.buffer
         try:
             output.transferred(remote.get(sources[0].name, stream))
         except RefusedError as error:
             raise with_remedy(error, name=sources[0].name, remedy="name one file") from None
-        stream.flush()
+        with writing_output():
+            stream.flush()
     return output.exit_code
 
 
@@ -117,18 +123,23 @@ def _matching(
     remote: Remote, source: Url, output: Output, *, recursive: bool
 ) -> Iterator[tuple[str, Entry | None]]:
     """The names that a source means; the entry is left out where nobody needs to ask for it."""
-    name = source.name.rstrip("/")
+    folder = naming.contents_of(source.name)
+    name, dot = (source.name.rstrip("/"), "") if folder is None else (folder, "/.")
     if source.is_glob:
         found = listed(remote, name, output)
-        yield from ((_match_of(name, entry.name), entry) for entry in found.entries)
-        if found.entries or not found.is_whole:
+        entries = [each for each in found.entries if not dot or each.kind is EntryKind.FOLDER]
+        yield from ((_match_of(name, entry.name) + dot, entry) for entry in entries)
+        if entries or not found.is_whole:
             return
-    if source.is_glob or (name and not recursive and not source.is_folder):
+    if source.is_glob or (name and not recursive and not dot and not source.is_folder):
         yield name, None
     elif not recursive:
         raise UsageError(f"{source} is a folder", remedy="use -r to fetch it with its contents")
     elif name:
-        yield name, remote.stat(name)
+        entry = remote.stat(name)
+        if dot and entry.kind is EntryKind.FILE:
+            raise UsageError(f"{name} is a file, and has no contents", remedy="leave the /. out")
+        yield name + dot, entry
     else:
         yield "", Entry(name="", bytes=0, mtime_ns=0, kind=EntryKind.FOLDER)
 
@@ -142,12 +153,14 @@ def _expanded(
     elif not recursive:
         output.note(f"{escape(url.name)} is a folder, left out (-r takes it)")
     else:
-        inside = listed(remote, naming.all_below(naming.literal(url.name)), output)
+        contents = naming.contents_of(url.name)
+        folder = url.name if contents is None else contents
+        inside = listed(remote, naming.all_below(naming.literal(folder)), output)
         files = [each.name for each in inside.entries if each.kind is EntryKind.FILE]
         if not files and inside.is_whole:
             output.note(f"{escape(str(url))} has no files, left out")
         for name in files:
-            relative = naming.relative_to(_checked(name), url.name)
+            relative = naming.relative_to(_checked(name), folder)
             yield name, landing.joinpath(*relative.split("/"))
 
 

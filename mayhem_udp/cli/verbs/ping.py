@@ -30,7 +30,7 @@ from mayhem_udp.cli.render import words
 def command(ctx: click.Context, url: str | None, count: int) -> int:
     """Ask the server for signs of life, and tell how long they took and how many never came."""
     call = invocation(ctx)
-    server = naming.remote(url, default=call.server) if url else naming.whole(call.server)
+    server = naming.remote(url, default=call.server) if url is not None else naming.whole(call.server)
     with call.output() as output:
         with call.connect(server, output) as remote:
             result = remote.ping(count)

@@ -1,9 +1,10 @@
 """`mayhem put PATH... URL`: upload files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,19 +13,22 @@ from mayhem_udp.cli.naming import (
     STANDARD_STREAM,
     Crowd,
     check_no_twins,
+    is_place_shared,
     split_put,
     stream_name,
     upload_name,
 )
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.cli.render.base import Output
-from mayhem_udp.cli.tree import files_below
+from mayhem_udp.cli.tree import count_below, files_below
 from mayhem_udp.errors import LocalFileError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Outcome, TransferFailure
 from mayhem_udp.url import Url
 
 Upload = tuple[Path, str]
+COUNT_MAX: Final = 100_000
+"""More files than this are sent without a word on how many there are: to count them would take a while."""
 
 
 @click.command(
@@ -59,7 +63,11 @@ def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
         files, folders = _sorted_out(sources, target, output, recursive=recursive)
         if not files and not folders:
             return output.exit_code
-        uploads = chain(files, _walk(folders, output))
+        uploads = _uploads(files, folders, output)
+        inside = count_below((path for path, _ in folders), at_most=COUNT_MAX)
+        files_total = None if inside is None else len(files) + inside
+        if files_total is None or files_total > 1:
+            output.expect(call.tally(files_total))
         with call.connect(target, output) as remote:
             for outcome in remote.put_many(uploads):
                 output.outcome(_with_remedy(outcome, target))
@@ -80,8 +88,10 @@ def _put_stream(call: Invocation, sources: list[str], target: Url, output: Outpu
             "standard input cannot be one of several", remedy="send it with a command of its own"
         )
     name = stream_name(target)
-    with beginning_anew("standard input"), call.connect(target, output) as remote:
-        output.transferred(remote.put(call.surroundings.stdin.buffer, name))
+    stream = call.surroundings.stdin.buffer
+    anew = beginning_anew("standard input", has_begun=lambda: output.has_begun)
+    with anew, call.connect(target, output) as remote:
+        output.transferred(remote.put(stream, name))
     return output.exit_code
 
 
@@ -108,8 +118,24 @@ def _sorted_out(
             output.failed(
                 LocalFileError(f"{source} is a folder", remedy="use -r to send it with its contents")
             )
-    check_no_twins([(str(path), name) for path, name in (*files, *folders) if name])
+    places = {name: path for path, name in folders}  # folders may share one, where their files do not
+    check_no_twins(
+        [(str(path), name) for path, name in files] + [(str(places[name]), name) for name in places]
+    )
     return files, folders
+
+
+def _uploads(files: Sequence[Upload], folders: Sequence[Upload], output: Output) -> Iterable[Upload]:
+    """Every file; all are known before the first is sent only where folders share a place, as they may with cp.
+
+    Raises `UsageError` where two files would become one.
+    """
+    inside = _walk(folders, output)
+    if not is_place_shared([name for _, name in files], [name for _, name in folders]):
+        return chain(files, inside)
+    uploads = [*files, *inside]
+    check_no_twins([(str(path), name) for path, name in uploads])
+    return uploads
 
 
 def _walk(folders: Iterable[Upload], output: Output) -> Iterator[Upload]:

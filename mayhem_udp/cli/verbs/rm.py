@@ -1,5 +1,7 @@
 """`mayhem rm URL...`: remove files from a server."""
 
+from itertools import groupby
+
 import click
 
 from mayhem_udp.cli import naming
@@ -8,9 +10,9 @@ from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.options import client_options, examples, invocation
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.surroundings import Remote
-from mayhem_udp.errors import RefusedError, UsageError
+from mayhem_udp.errors import UsageError
 from mayhem_udp.escape import escape
-from mayhem_udp.results import EntryKind
+from mayhem_udp.results import EntryKind, Removal, TransferFailure
 from mayhem_udp.url import Url
 
 
@@ -32,17 +34,25 @@ def command(ctx: click.Context, urls: tuple[str, ...]) -> int:
     sources = [naming.remote(url, default=call.server) for url in urls]
     if folder := next((source for source in sources if source.is_folder), None):
         raise UsageError(f"{folder} is a folder", remedy=_remedy(folder))
-    with call.output() as output:
-        for source, remote in call.each_connected(sources, output):
-            for name in _matching(remote, source, output):
-                try:
-                    remote.remove(name)
-                except RefusedError as error:
-                    remedy = _remedy(source.named(name))
-                    output.failed(with_remedy(error, name=name, remedy=remedy), about=name)
-                else:
-                    output.confirm({"name": name, "removed": True}, f"removed {escape(name)}")
+    with call.output(has_bars=False) as output:
+        for _, neighbours in groupby(sources, key=lambda source: source.place):
+            here = list(neighbours)
+            with call.connect(here[0], output) as remote:
+                names = [name for source in here for name in _matching(remote, source, output)]
+                if len(names) > 1:
+                    output.expect(call.tally(len(names), deed="removed"))
+                for removal in remote.remove_many(names):
+                    _tell(output, removal, folder_remedy=_remedy(here[0].named(removal.name)))
     return output.exit_code
+
+
+def _tell(output: Output, removal: Removal, *, folder_remedy: str) -> None:
+    name = removal.name
+    if removal.error is None:
+        output.confirm({"name": name, "removed": True}, f"removed {escape(name)}")
+    else:
+        error = with_remedy(removal.error, name=name, remedy=folder_remedy)
+        output.outcome(TransferFailure(name=name, error=error))
 
 
 def _matching(remote: Remote, source: Url, output: Output) -> list[str]:

@@ -46,7 +46,7 @@ LOSSY_LINKS: Final = {
     for row, rate in ((LOSSY, 1.0), (LOSSY_FAST, 4.0))
 }
 LOSSY_SECONDS: Final = 20.0
-TIMEOUT_S: Final = 120.0
+TIMEOUT_S: Final = 240.0
 CLONE_NEWNET: Final = 0x40000000
 
 Work = Callable[[int], dict[str, Any]]

@@ -206,3 +206,53 @@ def test_what_watches_a_server_hears_of_each_connection_once(start, tmp_path):
         host.watcher.wait_for_gone()
     assert host.watcher.opened == len(host.watcher.ends) == 3
     assert host.watcher.served > 6
+
+
+class CountedPumps:
+    """Stands in for what a session does by itself, and counts how often it is asked to."""
+
+    def __init__(self, host, *, goes_on):
+        self.calls = []
+        for number, conversation in host.server.conversations.items():
+            conversation.session.pump = lambda number=number, *, now_ns: self.calls.append(number) or goes_on
+
+
+def test_one_piece_of_a_sessions_own_work_ends_the_round_and_the_others_have_the_next(start, tmp_path):
+    host = start()
+    with connect(host, tmp_path) as one, connect(host, tmp_path) as other:
+        one.ping(1)
+        other.ping(1)
+
+        def two_rounds():
+            pumps = CountedPumps(host, goes_on=True)
+            for conversation in host.server.conversations.values():
+                host.server._make_ready(conversation)
+            host.server._round()
+            first = list(pumps.calls)
+            host.server._round()
+            CountedPumps(host, goes_on=False)
+            return first, pumps.calls
+
+        first, both = host.ask(two_rounds)
+    assert len(first) == 1
+    assert len(both) == len(set(both)) == 2
+
+
+def test_a_session_is_asked_for_its_work_when_something_has_happened_and_not_when_time_has_passed(
+    start, tmp_path
+):
+    host = start()
+    with connect(host, tmp_path) as client:
+        client.ping(1)
+
+        def time_and_events():
+            ((number, conversation),) = host.server.conversations.items()
+            conversation.wants_pump = False
+            pumps = CountedPumps(host, goes_on=False)
+            host.server._on_due(number)
+            by_time = len(pumps.calls)
+            host.server._wake(number)
+            host.server._round()
+            return by_time, len(pumps.calls)
+
+        assert host.ask(time_and_events) == (0, 1)

@@ -142,4 +142,5 @@ def _cannot_write(error: OSError | ValueError | TypeError) -> LocalFileError:
         return LocalFileError("whoever read the stream has gone away", code=Code.CANCELLED)
     if isinstance(error, TypeError):
         return LocalFileError(f"the stream takes no bytes: {error}", remedy="open it in binary mode")
-    return LocalFileError(f"the stream cannot be written to: {error}", remedy="check where it goes")
+    why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    return LocalFileError(f"the stream cannot be written to: {why}", remedy="check where it goes")

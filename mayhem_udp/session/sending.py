@@ -12,7 +12,7 @@ from mayhem_udp.limits import BLOCK_BYTES
 from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.session.exchange import Exchange
 from mayhem_udp.session.repairing import Repairer
-from mayhem_udp.store.source import Source
+from mayhem_udp.store.source import Source, feed
 from mayhem_udp.units import KIB
 from mayhem_udp.wire.messages import SIZE_UNKNOWN, Digests, Trailer
 
@@ -109,13 +109,7 @@ class FileSender:
             self.offset = stop
             self._exchange.wants_pump = True
 
-        self._exchange.elsewhere(lambda: self._hash(start, stop), back)
-
-    def _hash(self, start: int, stop: int) -> None:
-        while start < stop:
-            block = self.source.read_blocking(start, min(BLOCK_BYTES, stop - start))
-            self.sha256.update(block)
-            start += len(block)
+        self._exchange.elsewhere(lambda: feed(self.source, self.sha256.update, start, stop), back)
 
     def _read_elsewhere(self, want: int) -> None:
         self._is_reading = True

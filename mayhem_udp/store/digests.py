@@ -13,7 +13,7 @@ from typing import Final
 
 from mayhem_udp.limits import BLOCK_BYTES
 from mayhem_udp.store.disk import Status
-from mayhem_udp.store.source import FileSource
+from mayhem_udp.store.source import FileSource, feed
 
 REMEMBERED_MAX: Final = 4_096
 ROUND_BYTES: Final = 32 * BLOCK_BYTES
@@ -77,7 +77,7 @@ class Digesting:
 
     def _read(self, source: FileSource) -> bytes | None:
         stop = min(self._position + ROUND_BYTES, source.size)
-        source.feed(self._hashed.update, self._position, stop)
+        feed(source, self._hashed.update, self._position, stop)
         self._position = stop
         if self._position < source.size:
             return None

@@ -67,6 +67,14 @@ class Source(Protocol):
         """Let go of it; a second time does nothing."""
 
 
+def feed(source: Source, take: Callable[[Block], object], start: int, stop: int) -> None:
+    """Give `[start, stop)` of a source, which has as much, to `take`, block by block. May take long."""
+    while start < stop:
+        block = source.read_blocking(start, min(BLOCK_BYTES - start % BLOCK_BYTES, stop - start))
+        take(block)
+        start += len(block)
+
+
 class FileSource:
     """A file that is open. Reads of one at a time; `read_blocking` may run in another thread."""
 
@@ -146,15 +154,8 @@ class FileSource:
     def digest(self) -> bytes:
         """The SHA-256 of all of it as it is now. May take long."""
         hashed = sha256()
-        self.feed(hashed.update, 0, self.size)
+        feed(self, hashed.update, 0, self.size)
         return hashed.digest()
-
-    def feed(self, take: Callable[[Block], object], start: int, stop: int) -> None:
-        """Give `[start, stop)` of it to `take`, block by block. May take long."""
-        while start < stop:
-            block = self.read_blocking(start, min(BLOCK_BYTES - start % BLOCK_BYTES, stop - start))
-            take(block)
-            start += len(block)
 
     def _status_now(self) -> Status:
         try:

@@ -15,7 +15,7 @@ DATAGRAM_MAX_BYTES: Final = 65_487
 """The largest UDP payload sent: 65,535 less an IPv6 header (40) and a UDP header (8)."""
 CHUNK_MIN_BYTES: Final = 16
 """The smallest payload a user may ask for in a datagram."""
-BATCH_MAX_BYTES: Final = 256 * KIB
+BATCH_MAX_BYTES: Final = 512 * KIB
 """The most that one batch of datagrams holds, sent or received."""
 TRAIN_MAX_BYTES: Final = 65_000
 """What one call to the kernel carries at most: with headers, it has to fit an IP packet's 65,535 bytes."""

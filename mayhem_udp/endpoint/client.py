@@ -16,6 +16,7 @@ from mayhem_udp.endpoint.conversation import Conversation, WakingWorkers
 from mayhem_udp.endpoint.engine_settings import engine_settings, socket_settings
 from mayhem_udp.endpoint.errand import Errand
 from mayhem_udp.endpoint.faulty import FaultySocket
+from mayhem_udp.endpoint.heap import keep_freed_memory
 from mayhem_udp.endpoint.loop import Loop, sharpen_timers
 from mayhem_udp.endpoint.troubles import TroubleKind
 from mayhem_udp.endpoint.udp import DatagramSocket, UdpSocket
@@ -61,12 +62,14 @@ class ClientEndpoint:
         self._faults: LinkPair[Address] | None = None if faults.is_harmless() else LinkPair.of(faults)
         self._loop = Loop()
         sharpen_timers()
+        keep_freed_memory()
         self._workers = Workers(self._loop, threads_max=WORKERS)
         self._addresses: tuple[Address, ...] = ()
         self._conversation: Conversation | None = None
         self._was_connected = False
         self._is_blocked = False
         self._is_closed = False
+        self._is_turn_due = False
         self._socket_timer = self._loop.timer(self._on_socket_due)
         self._retry_until_ns = 0
         self._retry_pause_ns = 0
@@ -238,6 +241,10 @@ class ClientEndpoint:
             self._conversation.wants_pump = True
             self._go_on()
 
+    def _on_turn_due(self) -> None:
+        self._is_turn_due = False
+        self._go_on()
+
     def _go_on(self) -> None:
         """Let the session and the connection do what they may, and see to it that both are heard again."""
         conversation = self._conversation
@@ -245,13 +252,12 @@ class ClientEndpoint:
             return
         now_ns = monotonic_ns()
         self._take_events(conversation, now_ns=now_ns)
-        if conversation.wants_pump:
-            conversation.pump(now_ns=now_ns)
         conversation.deficit_bytes = SEND_BYTES
-        may_have_more = conversation.send(now_ns=now_ns) and not conversation.socket.is_blocked
+        may_have_more = conversation.go_on(now_ns=now_ns) and not conversation.socket.is_blocked
         self._watcher.on_served(conversation, now_ns=now_ns)
-        if may_have_more or conversation.wants_pump:
-            self._loop.call_soon(self._go_on)
+        if (may_have_more or conversation.wants_pump) and not self._is_turn_due:
+            self._is_turn_due = True
+            self._loop.call_soon(self._on_turn_due)
         conversation.arm()
         self._watch(conversation.socket)
 

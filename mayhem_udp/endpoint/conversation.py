@@ -55,9 +55,17 @@ class Conversation:
         """Hand the connection's events to the session; returns what is not about a request."""
         return self.session.take_events(now_ns=now_ns)
 
-    def pump(self, *, now_ns: int) -> None:
-        """Let the session go on with a bounded piece of its own work."""
-        self.wants_pump = self.session.pump(now_ns=now_ns)
+    def go_on(self, *, now_ns: int) -> bool:
+        """Send while the deficit lasts, and let the session do a bounded piece of its own work.
+
+        What waits goes before that work, so that the path is busy meanwhile. True when the deficit was used up,
+        so that there may be more to send.
+        """
+        may_have_more = self.send(now_ns=now_ns)
+        if self.wants_pump:
+            self.wants_pump = self.session.pump(now_ns=now_ns)
+            may_have_more = self.send(now_ns=now_ns)
+        return may_have_more
 
     def send(self, *, now_ns: int) -> bool:
         """Send while the deficit lasts; True when it was used up, so that there may be more to send."""
@@ -65,7 +73,6 @@ class Conversation:
         while self.deficit_bytes > 0 and not socket.is_blocked:
             batch = connection.poll_transmit(now_ns=now_ns)
             if batch is None:
-                self.deficit_bytes = 0
                 return False
             self.deficit_bytes -= batch.total_bytes
             socket.send(batch)

@@ -16,6 +16,7 @@ from mayhem_udp.config import ConfigProblems, Settings, Sources, compare, load, 
 from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.endpoint.engine_settings import admission_limits, engine_settings, socket_settings
 from mayhem_udp.endpoint.faulty import FaultySocket
+from mayhem_udp.endpoint.heap import keep_freed_memory
 from mayhem_udp.endpoint.loop import Loop, sharpen_timers
 from mayhem_udp.endpoint.server import Server
 from mayhem_udp.endpoint.systemd import Notifier, handed_over, watchdog_ns
@@ -56,6 +57,7 @@ def run_daemon(settings: Settings, *, sources: Sources) -> int:
         log = open_log(settings.logging, stream=sys.stderr, environ=os.environ)
         loop = stack.enter_context(Loop())
         sharpen_timers()
+        keep_freed_memory()
         daemon = Daemon(loop, settings, sources=sources, log=log)
         stack.callback(daemon.close)
         daemon.start()

@@ -218,9 +218,7 @@ class Server:
             self._ask_for_round()
 
     def _serve(self, conversation: Conversation, *, now_ns: int) -> None:
-        if conversation.wants_pump:
-            conversation.pump(now_ns=now_ns)
-        may_have_more = conversation.send(now_ns=now_ns) and not conversation.socket.is_blocked
+        may_have_more = conversation.go_on(now_ns=now_ns) and not conversation.socket.is_blocked
         self._watcher.on_served(conversation, now_ns=now_ns)
         if conversation.is_over:
             self._forget(conversation)

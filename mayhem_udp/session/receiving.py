@@ -207,20 +207,20 @@ class ReceivingExchange(Exchange):
     def __init__(self, connection: Connection, workers: Workers, request: int) -> None:
         super().__init__(connection, workers, request)
         self.receiver: FileReceiver | None = None
-        self._early: list[tuple[int, NDArray[uint8]]] = []
+        self._early: list[tuple[int, NDArray[uint8], int]] = []
 
     def receive(self, receiver: FileReceiver) -> None:
         """That is where it goes, what was kept first."""
         self.receiver = receiver
         early, self._early = self._early, []
-        for offset, data in early:
+        for offset, data, came_ns in early:
             self.let_go(len(data) + PIECE_BYTES)
-            receiver.on_body(offset, data, now_ns=0)
+            receiver.on_body(offset, data, now_ns=came_ns)
 
     def on_body(self, offset: int, data: NDArray[uint8], *, now_ns: int) -> None:
         """Bytes to their place, or kept."""
         if self.receiver is None:
-            self._early.append((offset, data))
+            self._early.append((offset, data, now_ns))
             self.hold(len(data) + PIECE_BYTES)
         else:
             self.receiver.on_body(offset, data, now_ns=now_ns)

@@ -18,7 +18,7 @@ from mayhem_udp.wire.messages import SIZE_UNKNOWN, Digests, Trailer
 
 READ_MIN_BYTES: Final = 64 * KIB
 """With less room than this in the send buffer, reading waits."""
-READ_ROUND_BYTES: Final = 4 * BLOCK_BYTES
+READ_ROUND_BYTES: Final = BLOCK_BYTES
 """The most that one pump reads: the loop has others to serve."""
 SKIP_ROUND_BYTES: Final = 8 * BLOCK_BYTES
 """The most that one job hashes of what is not sent: the workers have others to serve."""
@@ -70,7 +70,7 @@ class FileSender:
             want = self._want()
             if want <= 0:
                 break
-            if budget <= 0:
+            if want > budget:
                 return True
             block = self.source.read(self.offset, want)
             if block is None:
@@ -86,10 +86,11 @@ class FileSender:
         return room if room >= left else 0
 
     def _want(self) -> int:
-        to_boundary = BLOCK_BYTES - self.offset % BLOCK_BYTES
         room = self._room()
         # Half of it a time: a block is let go when all of it has arrived, and others go on meanwhile.
-        want = min(max(room // 2, READ_MIN_BYTES), room, to_boundary)
+        want = min(max(room // 2, READ_MIN_BYTES), room, BLOCK_BYTES)
+        chunk = self._exchange.connection.chunk_bytes
+        want -= want % chunk if want > chunk else 0  # so that no datagram is short but the last of all
         for start, _stop in self._skip.overlap(self.offset, self.offset + want):
             if start > self.offset:
                 want = start - self.offset

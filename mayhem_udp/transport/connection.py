@@ -143,6 +143,11 @@ class Connection:
         return self._core.stats
 
     @property
+    def chunk_bytes(self) -> int:
+        """Payload of a full DATA datagram, as they are sent now."""
+        return self._core.chunk_bytes
+
+    @property
     def rtt(self) -> RoundTrip:
         """The round trip of the current path."""
         return self._core.path.rtt

@@ -1,8 +1,8 @@
 """Credit: how far the peer may send a body.
 
 Owns a receiver's window of one body (RFC 9000 section 4): it grows when the sender uses it up within
-two round trips (as receive-buffer auto-tuning does, after Dynamic Right-Sizing), so that a long link is
-filled without promising memory to everybody; and the pool that the windows of one connection grow from, so
+two round trips (as receive-buffer auto-tuning does, after Dynamic Right-Sizing), and the next body's begins
+where this one's got to, so that a long link is filled without promising memory to everybody; and the pool that the windows of one connection grow from, so
 that all of them together stay within its memory. Bytes that need not be sent, because they are here from an
 earlier transfer, take no part of it. Never sends: `outbound` asks for the credit to tell.
 """
@@ -21,7 +21,7 @@ EAGER_ROUND_TRIPS: Final = 2
 class CreditPool:
     """What the windows of one connection may grow to in all, above what every body is promised."""
 
-    __slots__ = ("_memory", "_promised_bytes", "_windows", "granted_bytes")
+    __slots__ = ("_memory", "_promised_bytes", "_windows", "granted_bytes", "needed_bytes")
 
     def __init__(self, memory: Memory, *, promised_bytes: int) -> None:
         self._memory = memory
@@ -30,6 +30,8 @@ class CreditPool:
         self._windows = 0
         self.granted_bytes = 0
         """By how much the windows are larger than promised."""
+        self.needed_bytes = 0
+        """The largest window that a body has grown to by its use: the next one goes the same way, and need not grow."""
 
     def open(self) -> None:
         """One more window."""
@@ -75,9 +77,9 @@ class ReceiveWindow:
         self.window_bytes = promise_bytes
         self.limit = promise_bytes
         self._promise_bytes = promise_bytes
-        self._wanted_bytes = max(initial_bytes, promise_bytes)
+        self._wanted_bytes = max(initial_bytes, promise_bytes, min(pool.needed_bytes, max_bytes))
         self._low_water_bytes = (
-            promise_bytes // 2 if promise_bytes >= initial_bytes else promise_bytes * 3 // 4
+            promise_bytes // 2 if promise_bytes >= self._wanted_bytes else promise_bytes * 3 // 4
         )
         """With less credit than this left, the peer is told more: early, where there is more to tell."""
         self._pool = pool
@@ -113,7 +115,8 @@ class ReceiveWindow:
         if room > self._low_water_bytes:
             return None
         if now_ns - self._last_raise_ns < EAGER_ROUND_TRIPS * rtt_ns:
-            self._wanted_bytes = min(self.window_bytes * GROWTH, self._max_bytes)
+            self._wanted_bytes = max(min(self.window_bytes * GROWTH, self._max_bytes), self._wanted_bytes)
+            self._pool.needed_bytes = max(self._wanted_bytes, self._pool.needed_bytes)
         self._resize(self._wanted_bytes)
         limit = self._past(self._highest, self.window_bytes - self.backlog_bytes(received_bytes))
         if limit <= self.limit:

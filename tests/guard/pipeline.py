@@ -82,7 +82,7 @@ class End:
             self.connection.handle_timeout(now_ns=now_ns)
             self.conversation.take_events(now_ns=now_ns)
         self.workers.run()
-        self.conversation.pump(now_ns=now_ns)
+        self.conversation.session.pump(now_ns=now_ns)
 
     def send_batch(self, *, now_ns):
         """Send one batch; whether there may be more."""

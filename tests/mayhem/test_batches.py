@@ -38,7 +38,7 @@ def test_a_batch_is_bounded():
     sizes = [len(batch.data) for batch in join(datagrams)]
     assert max(sizes) <= BATCH_MAX_BYTES
     assert sum(sizes) == 1_400_000
-    assert len(sizes) == 6
+    assert len(sizes) == 3
 
 
 def test_a_batch_of_one_is_its_datagram():

@@ -31,17 +31,24 @@ class Peerless:
 
     request = 1
     wants_pump = False
+    chunk_bytes = 1_400
 
-    def __init__(self):
+    def __init__(self, room_bytes=0):
         self.connection = self
+        self.room_bytes = room_bytes
         self.jobs = []
         self.said = []
+        self.supplied = []
 
     def skip_body(self, request, start, stop):
         assert request == self.request
 
     def body_room_bytes(self, request):
-        return 0
+        return self.room_bytes
+
+    def supply_body(self, request, offset, block):
+        self.room_bytes -= len(block)
+        self.supplied.append((offset, len(block)))
 
     def elsewhere(self, job, back, *, holds_bytes=0):
         self.jobs.append((job, back))
@@ -83,6 +90,22 @@ def test_what_is_sent_goes_on_where_the_skipped_part_ends():
     sender.pump()
     assert not exchange.jobs and not exchange.said, "there is no room to send the rest"
     assert sender.offset == BLOCK_BYTES
+
+
+def test_what_is_read_at_once_is_a_piece_of_whole_datagrams():
+    exchange = Peerless(room_bytes=8 * BLOCK_BYTES)
+    data = bytes(3 * BLOCK_BYTES)
+    sender = FileSender(exchange, BytesSource(data))
+    turns = 1
+    while sender.pump():
+        turns += 1
+    *full, (_, last) = exchange.supplied
+    assert len(full) >= 3 and all(length % exchange.chunk_bytes == 0 for _, length in full)
+    assert [offset for offset, _ in exchange.supplied] == [
+        sum(n for _, n in full[:i]) for i in range(len(full) + 1)
+    ]
+    assert sum(length for _, length in full) + last == len(data)
+    assert turns >= len(full), "a turn reads a block at most"
 
 
 class Busy(Exchange):

@@ -10,9 +10,19 @@ from mayhem_udp.units import MIB, MS, SECOND
 RTT_NS = 50 * MS
 
 
-def window(initial=1_000, largest=16_000):
-    pool = CreditPool(Memory(MIB), promised_bytes=initial)
-    return ReceiveWindow(initial_bytes=initial, max_bytes=largest, promise_bytes=initial, pool=pool)
+def window(initial=1_000, largest=16_000, promise=None, pool=None):
+    pool = pool or CreditPool(Memory(MIB), promised_bytes=initial)
+    return ReceiveWindow(
+        initial_bytes=initial, max_bytes=largest, promise_bytes=promise or initial, pool=pool
+    )
+
+
+def use_up(flow, *, times, start_ns=SECOND):
+    """Send all that the credit allows, a round trip after it was told."""
+    for turn in range(times):
+        flow.on_received(flow.limit)
+        flow.on_consumed(flow.limit - flow._consumed)
+        flow.new_credit(received_bytes=flow._consumed, rtt_ns=RTT_NS, now_ns=start_ns + turn * RTT_NS)
 
 
 def test_no_credit_while_half_of_the_window_is_unused():
@@ -60,6 +70,25 @@ def test_a_sender_that_takes_its_time_gets_no_larger_window():
         flow.new_credit(received_bytes=flow._consumed, rtt_ns=RTT_NS, now_ns=now_ns)
         now_ns += SECOND
     assert flow.window_bytes == 1_000
+
+
+def test_the_first_credit_makes_the_initial_window_however_soon_it_is_due():
+    flow = window(initial=8_000, promise=1_000)
+    use_up(flow, times=1, start_ns=RTT_NS)
+    assert flow.window_bytes == 8_000
+
+
+def test_the_next_body_begins_with_the_window_that_the_last_one_needed():
+    pool = CreditPool(Memory(MIB), promised_bytes=1_000)
+    first = window(pool=pool)
+    use_up(first, times=4)
+    assert first.window_bytes == 8_000
+    first.close()
+    second, third = window(promise=1_000, pool=pool), window(promise=1_000, largest=4_000, pool=pool)
+    assert second.window_bytes == 1_000, "no more is promised than before"
+    use_up(second, times=1)
+    use_up(third, times=1)
+    assert (second.window_bytes, third.window_bytes) == (8_000, 4_000)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4_000), st.integers(0, 4_000), st.integers(0, 40)), max_size=60))

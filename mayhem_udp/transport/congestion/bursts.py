@@ -12,7 +12,7 @@ BURSTS_PER_SECOND: Final = 1_000
 LARGE_BYTES: Final = 64 * KIB
 """The most that segmentation offload takes in one call."""
 FAST_BPS: Final = 2_000_000_000
-HUGE_BYTES: Final = 256 * KIB
+HUGE_BYTES: Final = 512 * KIB
 """At more than `FAST_BPS` the cost of a burst counts, and no queue of a real link is this fast."""
 SLOW_BPS: Final = 1_200_000
 """Slower than this one datagram at a time, else at least two (Linux tcp_bbr.c)."""

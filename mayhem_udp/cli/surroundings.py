@@ -4,9 +4,11 @@ Owns the late imports of everything heavy. Tests hand in their own; nothing else
 `sys.stdout`, `os.environ` or the network by itself.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -59,20 +61,34 @@ class Remote(Protocol):
         """Tell the server, and close."""
 
 
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Load what stays until the end: no garbage is looked for meanwhile, nor ever in what is there afterwards."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _connect(url: str, **arguments: Any) -> Remote:
-    from mayhem_udp.api import connect
+    with _loading():
+        from mayhem_udp.api import connect
 
     return connect(url, **arguments)
 
 
 def _run_daemon(settings: Settings, *, sources: Sources) -> int:
-    from mayhem_udp.endpoint.daemon import run_daemon
+    with _loading():
+        from mayhem_udp.endpoint.daemon import run_daemon
 
     return run_daemon(settings, sources=sources)
 
 
 def _run_proxy(listen: HostPort, to: HostPort, spec: Any, **callbacks: Any) -> int:
-    from mayhem_udp.endpoint.proxy import run_proxy
+    with _loading():
+        from mayhem_udp.endpoint.proxy import run_proxy
 
     return run_proxy(listen, to, spec, **callbacks)
 

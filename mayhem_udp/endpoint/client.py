@@ -7,7 +7,7 @@ the loop meanwhile. Never knows what a request is for, never prints.
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mayhem_udp.config import Settings
 from mayhem_udp.endpoint.addresses import resolve
@@ -15,7 +15,6 @@ from mayhem_udp.endpoint.clock import monotonic_ns
 from mayhem_udp.endpoint.conversation import Conversation, WakingWorkers
 from mayhem_udp.endpoint.engine_settings import engine_settings, socket_settings
 from mayhem_udp.endpoint.errand import Errand
-from mayhem_udp.endpoint.faulty import FaultySocket
 from mayhem_udp.endpoint.heap import keep_freed_memory
 from mayhem_udp.endpoint.loop import Loop, sharpen_timers
 from mayhem_udp.endpoint.troubles import TroubleKind
@@ -25,7 +24,6 @@ from mayhem_udp.endpoint.watcher import Watcher
 from mayhem_udp.endpoint.workers import Workers
 from mayhem_udp.errors import Code, MayhemError, UnreachableError, UsageError
 from mayhem_udp.mayhem.faults import Direction, MayhemSpec
-from mayhem_udp.mayhem.link import LinkPair
 from mayhem_udp.results import Phase
 from mayhem_udp.session.session import Session
 from mayhem_udp.transport.connection import Connection
@@ -35,6 +33,9 @@ from mayhem_udp.transport.opening import open_batch
 from mayhem_udp.transport.streams.numbers import Side
 from mayhem_udp.units import KIB, MS, SECOND
 from mayhem_udp.url import HostPort
+
+if TYPE_CHECKING:  # a client without faults does not load what makes them
+    from mayhem_udp.mayhem.link import LinkPair
 
 READS_MAX: Final = 16
 SEND_BYTES: Final = 1_024 * KIB
@@ -59,7 +60,7 @@ class ClientEndpoint:
         self._watcher = watcher
         self.settings = settings
         self._visits = visits
-        self._faults: LinkPair[Address] | None = None if faults.is_harmless() else LinkPair.of(faults)
+        self._faults = None if faults.is_harmless() else _links_with(faults)
         self._loop = Loop()
         sharpen_timers()
         keep_freed_memory()
@@ -152,9 +153,7 @@ class ClientEndpoint:
             token=self._visits.token_of(self.place),
             mtu_hint_bytes=interface_bytes or 0,
         )
-        socket: DatagramSocket = raw
-        if self._faults is not None:
-            socket = FaultySocket(raw, self._faults, sends=Direction.OUT)
+        socket = raw if self._faults is None else _through(self._faults, raw)
         conversation = Conversation(connection, Session(connection), socket, self._loop.timer(self._on_due))
         self._conversation = conversation
         self._is_blocked = False
@@ -355,3 +354,16 @@ class ClientEndpoint:
 
 def _nothing() -> None:
     """Only there to be called."""
+
+
+def _links_with(faults: MayhemSpec) -> "LinkPair[Address]":
+    from mayhem_udp.mayhem.link import LinkPair  # noqa: PLC0415  # only where there are faults
+
+    return LinkPair.of(faults)
+
+
+def _through(links: "LinkPair[Address]", raw: UdpSocket) -> DatagramSocket:
+    """The socket, with faults on its way."""
+    from mayhem_udp.endpoint.faulty import FaultySocket  # noqa: PLC0415  # likewise
+
+    return FaultySocket(raw, links, sends=Direction.OUT)

@@ -64,6 +64,18 @@ assert run(["put", str(source), "mayhem://h/"], surroundings=around) == 0
     assert not loaded & {"numpy", "structlog", "rich", "construct"}
 
 
+def test_a_client_without_faults_does_not_load_what_makes_them(tmp_path: Path):
+    code = f"""
+from mayhem_udp.cli.surroundings import Surroundings
+import gc
+with Surroundings().connect("mayhem://127.0.0.1:9/", client__cache_dir={str(tmp_path)!r}):
+    assert gc.isenabled() and gc.get_freeze_count() > 10_000, "what was loaded is looked for garbage"
+"""
+    loaded = imported_after(code)
+    assert "mayhem_udp.transport.connection" in loaded
+    assert not loaded & {"mayhem_udp.mayhem.link", "mayhem_udp.endpoint.faulty"}
+
+
 def test_listing_the_verbs_imports_none_of_them():
     loaded = imported_after("from mayhem_udp.cli.main import run; run(['--help'])")
     assert not any(name.startswith("mayhem_udp.cli.verbs.") for name in loaded)

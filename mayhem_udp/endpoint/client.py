@@ -48,6 +48,9 @@ RETRY_MOST_NS: Final = 2 * SECOND
 WORKERS: Final = 4
 LINGER_NS: Final = 2 * SECOND
 """How long an end waits for the server to have the last words, on a path that is known to lose some."""
+FAREWELL_PTOS: Final = 3
+FAREWELL_MAX_NS: Final = 1 * SECOND
+"""How long one that was stopped early stays to repeat its goodbye; whoever stops it again goes at once."""
 
 
 class ClientEndpoint:
@@ -334,9 +337,27 @@ class ClientEndpoint:
             conversation.deficit_bytes = SEND_BYTES
             conversation.send(now_ns=now_ns)
             conversation.socket.flush()
-        self._let_go()
-        self._workers.close()
-        self._loop.close()
+        try:
+            if error is not None and conversation is not None:
+                self._say_it_again(conversation)
+        finally:
+            self._let_go()
+            self._workers.close()
+            self._loop.close()
+
+    def _say_it_again(self, conversation: Conversation) -> None:
+        """Stay for as long as the server may go on because it has not heard the goodbye: then it hears it again.
+
+        Else one that was lost leaves it with half a transfer until its idle time-out (RFC 9000 section 10.2).
+        """
+        connection = conversation.connection
+        pto_ns = connection.rtt.pto_ns(ack_delay_max_ns=self.settings.transport.ack_delay_max_ns, backoff=0)
+        until_ns = monotonic_ns() + min(FAREWELL_PTOS * pto_ns, FAREWELL_MAX_NS)
+        while self._conversation is conversation and self._was_connected and not conversation.is_over:
+            left_ns = until_ns - monotonic_ns()
+            if left_ns <= 0:
+                return
+            self._loop.turn(wait_max_ns=left_ns)
 
     def _linger(self) -> None:
         """See to it that the server hears that all went well, where it may not have.

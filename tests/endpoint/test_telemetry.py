@@ -47,9 +47,7 @@ def logged(tmp_path):
         watcher = Logging(level)
         host = Host(tmp_path / "root", watcher=watcher)
         try:
-            # Not so fast that a farewell, which is said once, is lost to a buffer that a busy server leaves full.
-            settings = {"client__cache_dir": str(tmp_path / "cache"), "congestion__rate_cap": 50_000_000}
-            with mayhem_udp.connect(host.url, **settings) as client:
+            with mayhem_udp.connect(host.url, client__cache_dir=str(tmp_path / "cache")) as client:
                 act(client)
             watcher.wait_for_gone()
         finally:

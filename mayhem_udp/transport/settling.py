@@ -32,7 +32,7 @@ class Settler:
             self._on_acked(run, touched)
         for run in outcome.lost:
             self._on_lost(run)
-            self._look_for_black_hole(run)
+        self._look_for_black_hole(outcome.lost)
         core.stats.lost += _datagrams(outcome.lost)
         core.stats.spurious += _datagrams(outcome.spurious)
         if core.path.mtu.current_bytes != before:
@@ -58,13 +58,17 @@ class Settler:
         if request.body_sent is not None:
             self._outbound.forget(request.body_sent)
 
-    def _look_for_black_hole(self, run: Run) -> None:
+    def _look_for_black_hole(self, lost: list[Run]) -> None:
         path = self._core.path
-        if run.probe_bytes or path.mtu.current_bytes <= DATAGRAM_MIN_BYTES:
+        if not lost or path.mtu.current_bytes <= DATAGRAM_MIN_BYTES:
             return
         timeout_ns = path.rtt.pto_ns(ack_delay_max_ns=self._core.settings.ack_delay_max_ns, backoff=0)
-        if path.mtu.on_swallowed(run.datagram_bytes, run.count, sent_ns=run.sent_ns, timeout_ns=timeout_ns):
-            path.mtu.on_black_hole(ceiling_bytes=self._core.ceiling_bytes)
+        for run in lost:
+            if not run.probe_bytes and path.mtu.on_swallowed(
+                run.datagram_bytes, run.count, sent_ns=run.sent_ns, timeout_ns=timeout_ns
+            ):
+                path.mtu.on_black_hole(ceiling_bytes=self._core.ceiling_bytes)
+                return
 
     def _on_acked(self, run: Run, touched: set[int]) -> None:
         core = self._core

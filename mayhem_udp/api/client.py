@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
 from mayhem_udp.api.outcomes import the_one
 from mayhem_udp.api.questions import Inquiry, ping_result
-from mayhem_udp.api.together import Telling, shared
+from mayhem_udp.api.together import Telling
 from mayhem_udp.api.uploads import Gathering, Upload, Uploadable
 from mayhem_udp.config import Settings, Sources, load, with_overrides
 from mayhem_udp.endpoint.client import ClientEndpoint
@@ -113,7 +113,7 @@ class Client:
         Raises `UnreachableError` when the server is lost for good.
         """
         gathering = Gathering(self._tell)
-        pairs = ((Path(path), name) for path, name in files)
+        pairs = ((path if isinstance(path, Path) else Path(path), name) for path, name in files)
         yield from self._all(gathering.uploads(pairs))
         yield from gathering.failures
 
@@ -243,15 +243,16 @@ class Client:
             pass
 
     def _all(
-        self, requests: Iterable[Request], too_large: MutableSequence[tuple[str, Path]] | None = None
+        self, requests: Iterable[Request | None], too_large: MutableSequence[tuple[str, Path]] | None = None
     ) -> Iterator[Outcome]:
         """Run requests side by side; files that did not fit their pack are put on `too_large`."""
         under_way: dict[Errand, Request] = {}
 
-        def errands() -> Iterator[Errand]:
+        def errands() -> Iterator[Errand | None]:
             for request in requests:
-                under_way[request.errand] = request
-                yield request.errand
+                if request is not None:
+                    under_way[request.errand] = request
+                yield request.errand if request is not None else None
 
         try:
             for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):
@@ -259,7 +260,7 @@ class Client:
                 outcomes = request.outcomes()
                 if isinstance(errand.error, UnreachableError):
                     raise errand.error
-                yield from shared(outcomes)
+                yield from outcomes
                 if too_large is not None and isinstance(request, PackDownload):
                     too_large.extend(request.too_large)
         finally:

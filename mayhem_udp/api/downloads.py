@@ -278,6 +278,7 @@ class PackDownload:
                 store.close()
         self._stores.clear()
         found: list[Outcome] = []
+        together = sum(self._codes.get(index) != Code.FILE_TOO_LARGE for index in range(len(self._files)))
         for index, (name, path) in enumerate(self._files):
             code = self._codes.get(index)
             if code == Code.FILE_TOO_LARGE:
@@ -288,5 +289,8 @@ class PackDownload:
                 found.append(failed(name, self._obstacles.get(index) or error_of_file(code, name)))
             else:
                 size, digest = self._got[index]
-                found.append(transfer_result(self.errand, name, size=size, sha256=digest, path=path))
+                result = transfer_result(
+                    self.errand, name, size=size, sha256=digest, path=path, together=together
+                )
+                found.append(result)
         return found

@@ -13,11 +13,12 @@ from mayhem_udp.units import BITS_PER_BYTE, MS
 
 
 def transfer_result(
-    errand: Errand, name: str, *, size: int, sha256: bytes, path: Path | None = None
+    errand: Errand, name: str, *, size: int, sha256: bytes, path: Path | None = None, together: int = 1
 ) -> TransferResult:
-    """The result of a transfer that went well: both sides have this SHA-256."""
+    """The result of a transfer that went well: both sides have this SHA-256. `together` files had one request."""
     counts, connection, seconds = errand.counts, errand.connection, errand.seconds
-    crossed = max(size - errand.resumed_bytes, 0)
+    resumed_bytes = errand.resumed_bytes
+    crossed = max(size - resumed_bytes, 0)
     rtt = connection.rtt if connection is not None else None
     return TransferResult(
         name=name,
@@ -34,8 +35,9 @@ def transfer_result(
         srtt_ms=rtt.smoothed_ns / MS if rtt else 0.0,
         min_rtt_ms=rtt.min_ns / MS if rtt else 0.0,
         loss=counts.loss,
-        resumed_bytes=errand.resumed_bytes,
+        resumed_bytes=resumed_bytes,
         path=path,
+        together=together,
     )
 
 

@@ -1,13 +1,12 @@
-"""Small files that travel in one request, as progress and results tell of them.
+"""Small files that travel in one request, as progress tells of them.
 
 Owns what is told of the request as a whole: its name, and how many of its files are done. Never sends anything.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.results import Outcome, Progress, TransferResult
+from mayhem_udp.results import Progress
 from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.units import BITS_PER_BYTE
 
@@ -47,13 +46,3 @@ class Telling:
                 goodput_bps=goodput_bps,
             )
         )
-
-
-def shared(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """What came of the files of one request: each result says with how many it shares its figures."""
-    if len(outcomes) < 2:
-        return outcomes
-    return [
-        replace(each, together=len(outcomes)) if isinstance(each, TransferResult) else each
-        for each in outcomes
-    ]

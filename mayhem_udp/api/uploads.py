@@ -33,6 +33,9 @@ PACK_FILES: Final = 1_024
 PACK_BYTES: Final = 4 * MIB
 """Small files gathered into one request: so many, or so much."""
 
+BREATH_FILES: Final = 64
+"""So many files are read in a few milliseconds, then the path has its turn."""
+
 Uploadable = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
@@ -106,7 +109,8 @@ class PackUpload:
             return failed(name, self.errand.error)
         if code != Code.OK:
             return failed(name, error_of_file(code, name))
-        return transfer_result(self.errand, name, size=len(file.data), sha256=file.sha256)
+        together = len(self._files)
+        return transfer_result(self.errand, name, size=len(file.data), sha256=file.sha256, together=together)
 
 
 @dataclass(slots=True)
@@ -119,9 +123,14 @@ class Gathering:
     _waiting: list[tuple[Path, SmallFile]] = field(default_factory=list)
     _waiting_bytes: int = 0
 
-    def uploads(self, files: Iterable[tuple[Path, str]]) -> Iterator[Upload | PackUpload]:
-        """The requests, in the order of the files but for the small ones, which wait for company."""
-        for path, name in files:
+    def uploads(self, files: Iterable[tuple[Path, str]]) -> Iterator[Upload | PackUpload | None]:
+        """The requests, in the order of the files but for the small ones, which wait for company.
+
+        None now and then, so that a thousand files are not read before the next datagram is.
+        """
+        for number, (path, name) in enumerate(files, 1):
+            if number % BREATH_FILES == 0:
+                yield None
             try:
                 is_small = path.stat().st_size <= SMALL_FILE_MAX_BYTES
                 if not is_small:

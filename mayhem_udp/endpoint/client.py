@@ -14,7 +14,7 @@ from mayhem_udp.endpoint.addresses import resolve
 from mayhem_udp.endpoint.clock import monotonic_ns
 from mayhem_udp.endpoint.conversation import Conversation, WakingWorkers
 from mayhem_udp.endpoint.engine_settings import engine_settings, socket_settings
-from mayhem_udp.endpoint.errand import Errand
+from mayhem_udp.endpoint.errand import Errand, take_on
 from mayhem_udp.endpoint.heap import keep_freed_memory
 from mayhem_udp.endpoint.loop import Loop, sharpen_timers
 from mayhem_udp.endpoint.troubles import TroubleKind
@@ -81,9 +81,10 @@ class ClientEndpoint:
 
     # --- Requests ------------------------------------------------------------------------------------
 
-    def run(self, errands: Iterable[Errand], *, at_once: int) -> Iterator[Errand]:
+    def run(self, errands: Iterable[Errand | None], *, at_once: int) -> Iterator[Errand]:
         """Run errands side by side, and give each back when it is over; whether it went well is its own to say.
 
+        None among them means that the next takes time to make: those that there are have a turn meanwhile.
         Raises `UnreachableError` when the server cannot be reached (any more); every errand that was
         under way has ended by then. `UsageError` where this end was closed meanwhile.
         """
@@ -93,12 +94,12 @@ class ClientEndpoint:
             while True:
                 if self._is_closed:
                     raise UsageError("this client is closed", remedy="connect again")
-                while len(active) < at_once and (errand := next(waiting, None)) is not None:
-                    active.append(errand)
-                if not active:
+                is_next_in_the_making = take_on(waiting, active, at_once=at_once)
+                if active:
+                    self._start(active)
+                    self._turn(active, wait_max_ns=0 if is_next_in_the_making else TURN_MAX_NS)
+                elif not is_next_in_the_making:
                     return
-                self._start(active)
-                self._turn(active)
                 for errand in [each for each in active if each.is_over]:
                     active.remove(errand)
                     yield errand
@@ -124,8 +125,8 @@ class ClientEndpoint:
             errand.start(conversation, workers, request, now_ns=monotonic_ns())
             self._serve()
 
-    def _turn(self, active: list[Errand]) -> None:
-        self._loop.turn(wait_max_ns=TURN_MAX_NS)
+    def _turn(self, active: list[Errand], *, wait_max_ns: int) -> None:
+        self._loop.turn(wait_max_ns=wait_max_ns)
         now_ns = monotonic_ns()
         for errand in active:
             errand.look(now_ns=now_ns)

@@ -4,7 +4,7 @@ Owns what outlives a connection: how to make the exchange anew, the time it bega
 counters before it, and what to tell of its progress. Never opens a connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from mayhem_udp.endpoint.conversation import Conversation
@@ -230,3 +230,16 @@ class Errand:
     def seconds(self) -> float:
         """From its beginning to its end."""
         return (self.ended_ns - self.began_ns) / SECOND
+
+
+def take_on(waiting: Iterator[Errand | None], active: list[Errand], *, at_once: int) -> bool:
+    """Take on as many errands as are to be active; True where the next one is still in the making (None)."""
+    while len(active) < at_once:
+        try:
+            errand = next(waiting)
+        except StopIteration:
+            return False
+        if errand is None:
+            return True
+        active.append(errand)
+    return False

@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 
 import mayhem_udp
+from mayhem_udp.api.uploads import PACK_FILES
 from mayhem_udp.errors import (
     Code,
     ConfigError,
@@ -123,6 +124,21 @@ def test_small_files_say_that_they_travel_together_and_how_many_have_arrived(tow
     assert sum(each.files_done for each in together if each.state is Phase.DONE) == 2 * len(names)
     assert sum(each.bytes_done for each in together if each.state is Phase.DONE) == 2 * 20_000 * len(names)
     assert (alone.together, steps[-1].files, steps[-1].files_done) == (1, 1, 0)
+
+
+def test_a_pack_that_is_read_is_on_its_way_while_the_next_one_is(server, town):
+    names = [f"many/{number}" for number in range(3 * PACK_FILES)]
+    sent_before = []
+
+    def files():
+        for number, name in enumerate(names):
+            if number == 2 * PACK_FILES - 1:
+                conversation = server._endpoint()._conversation
+                sent_before.append(conversation.connection.stats.datagrams_sent if conversation else 0)
+            yield town.file(name, 10), name
+
+    assert all(each.verified for each in server.put_many(files()))
+    assert sent_before[0] > 0, "nothing was sent before two packs had been read"
 
 
 def test_many_files_are_removed_each_with_its_own_outcome(server, town):

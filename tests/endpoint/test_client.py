@@ -179,3 +179,24 @@ def test_counts_are_those_of_the_time_between_and_of_earlier_tries():
     assert Counts().loss == 0.0
     assert Counts(sent=1, lost=3).loss == 1.0
     assert Counts(sent=1, lost=-3).loss == 0.0
+
+
+def test_errands_have_their_turns_while_the_next_one_is_in_the_making(endpoint):
+    first, second = asking(PingRequest(1)), asking(PingRequest(2))
+
+    def errands():
+        yield first
+        for _ in range(100_000):
+            if first.is_over:
+                break
+            yield None
+        assert first.is_over, "nobody served it meanwhile"
+        yield second
+
+    done = list(endpoint.run(errands(), at_once=8))
+    assert done == [first, second]
+    assert first.error is second.error is None
+
+
+def test_nothing_but_errands_in_the_making_ends_without_any(endpoint):
+    assert list(endpoint.run(iter([None, None]), at_once=2)) == []

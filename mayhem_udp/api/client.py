@@ -113,6 +113,7 @@ class Client:
         Raises `UnreachableError` when the server is lost for good.
         """
         gathering = Gathering(self._tell)
+        # A Path is not made again of a Path: that takes it apart, and there may be ten thousand.
         pairs = ((path if isinstance(path, Path) else Path(path), name) for path, name in files)
         yield from self._all(gathering.uploads(pairs))
         yield from gathering.failures
@@ -250,9 +251,11 @@ class Client:
 
         def errands() -> Iterator[Errand | None]:
             for request in requests:
-                if request is not None:
+                if request is None:
+                    yield None
+                else:
                     under_way[request.errand] = request
-                yield request.errand if request is not None else None
+                    yield request.errand
 
         try:
             for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):

@@ -2,9 +2,10 @@
 
 Owns a receiver's window of one body (RFC 9000 section 4): it grows when the sender uses it up within
 two round trips (as receive-buffer auto-tuning does, after Dynamic Right-Sizing), and the next body's begins
-where this one's got to, so that a long link is filled without promising memory to everybody; and the pool that the windows of one connection grow from, so
-that all of them together stay within its memory. Bytes that need not be sent, because they are here from an
-earlier transfer, take no part of it. Never sends: `outbound` asks for the credit to tell.
+where this one's got to, so that a long link is filled without promising memory to everybody; and the pool that
+the windows of one connection grow from, so that all of them together stay within its memory. Bytes that need
+not be sent, because they are here from an earlier transfer, take no part of it. Never sends: `outbound` asks
+for the credit to tell.
 """
 
 from collections.abc import Iterable

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 CHUNK_BYTES: Final = 1_024
 RATE: Final = "8M"
 """What each side sends at most: over loopback all would be over before the blackout."""
-NETWORK: Final = "in.drop=10%,in.corrupt=10%,delay=20ms,blackout=1200ms+800ms,seed=1871"
+NETWORK: Final = "in.drop=10%,in.corrupt=10%,delay=20ms,blackout=700ms+800ms,seed=1871"
 """At the daemon's socket, both ways; "in" is the way back to the clients. The blackout counts from the first
 datagram."""
 NETWORK_IN_WORDS: Final = (
     "20 ms each way; on the way back 10 % of the datagrams are dropped and 10 % corrupted; "
-    "once, 1.2 s after the first one, nothing crosses for 0.8 s"
+    "once, 0.7 s after the first one, nothing crosses for 0.8 s"
 )
 WAIT_MAX_S: Final = 90
 """Longer than this, and something hangs."""

@@ -140,7 +140,11 @@ class Outbound:
             return True
         if not self._may_say_more:
             return self.probes_due > 0
-        if core.control or (self._messages_wanted and (self.probes_due or self._has_window)):
+        if (
+            core.control
+            or core.requests.limit_is_news
+            or (self._messages_wanted and (self.probes_due or self._has_window))
+        ):
             return True
         return self.probes_due > 0 and not self._body_probe_ready()
 
@@ -172,9 +176,9 @@ class Outbound:
 
     def _add_control(self, load: FrameLoad, *, now_ns: int) -> None:
         core = self._core
-        credit = core.requests.new_credit() if core.side is Side.SERVER else None
-        if credit is not None:
-            core.control.append(MaxRequests(credit))
+        if core.requests.limit_is_news:
+            core.requests.limit_is_news = False
+            core.control.append(MaxRequests(core.requests.limit))
         while core.control and load.room_bytes > FRAME_ROOM_BYTES:
             load.add(core.control.popleft())
 

@@ -95,9 +95,16 @@ def test_credit_follows_what_has_ended_in_steps():
     for number in range(40):
         requests.of_peer(number)
         requests.end(number)
-        credit = requests.new_credit()
-        told += [credit] if credit else []
+        told += [requests.limit] if requests.limit_is_news else []
+        requests.limit_is_news = False
     assert told == [15, 20, 25, 30, 35, 40, 45, 50]
+
+
+def test_a_client_has_no_limit_to_tell():
+    requests = table(Side.CLIENT)
+    while (request := requests.create()) is not None:
+        requests.end(request.number)
+    assert not requests.limit_is_news
 
 
 @given(st.lists(st.integers(0, 30), max_size=120))
@@ -109,7 +116,6 @@ def test_no_more_are_open_at_once_than_allowed(ends):
             number += 1
         if requests.open and pick % 3:
             requests.end(sorted(requests.open)[pick % len(requests.open)])
-        requests.new_credit()
         assert len(requests.open) <= 10
         assert len(requests._ended) <= len(requests.open) + 1, "what has ended is one range for each gap"
 

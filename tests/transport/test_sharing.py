@@ -123,6 +123,24 @@ def test_a_thousand_small_requests_leave_nothing_behind():
         assert len(core.recovery.ledger.flight) == 0
 
 
+def test_a_client_whose_requests_all_ended_at_once_hears_that_it_may_open_more():
+    """The last ACK ends them at the server, and nothing else is on its way that could carry the news."""
+    pair = Pair("delay=1ms", server={"requests_max": 8})
+    pair.open()
+    pair.run(seconds=0.01)
+    asked = [pair.connection.open_request() for _ in range(8)]
+    assert pair.connection.open_request() is None
+    for request in asked:
+        pair.connection.send_message(request, b"ask")
+        pair.connection.finish_request(request)
+    pair.run_until(lambda: all(pair.far.messages[request] for request in asked))
+    for request in asked:
+        pair.far.connection.send_message(request, b"answer")
+        pair.far.connection.finish_request(request)
+    pair.run(seconds=0.1)
+    assert pair.connection.open_request() == 8
+
+
 def test_bytes_go_both_ways_at_once():
     pair = Pair("delay=10ms,drop=0.05", seed=8)
     pair.open()

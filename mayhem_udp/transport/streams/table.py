@@ -61,6 +61,7 @@ class RequestTable:
         "_window_bytes",
         "_window_max_bytes",
         "limit",
+        "limit_is_news",
         "next",
         "open",
         "peer_limit",
@@ -90,7 +91,9 @@ class RequestTable:
         self.open: dict[int, Request] = {}
         self._ended = RangeSet()
         self.limit = open_max
-        """The client may open numbers below this, as the server has told it."""
+        """The client may open numbers below this."""
+        self.limit_is_news = False
+        """The client has to be told: nothing else may be on its way, and it may be waiting for just that."""
         self.peer_limit = EARLY_REQUESTS
         """The same, as the client has heard it."""
         self.next = 0
@@ -155,11 +158,12 @@ class RequestTable:
         if request is not None:
             self._ended.add(number, number + 1)
             request.let_go()
+            if self._side is Side.SERVER:
+                self._raise_limit()
 
-    def new_credit(self) -> int | None:
-        """A higher limit of request numbers to tell the client, when enough have ended."""
-        wanted = self._ended.covered + self._open_max
-        if wanted - self.limit < max(self._open_max // RAISE_SHARE, 1):
-            return None
-        self.limit = wanted
-        return wanted
+    def _raise_limit(self) -> None:
+        """As many more as have ended may be opened, once they are worth the words."""
+        limit = self._ended.covered + self._open_max
+        if limit - self.limit >= max(self._open_max // RAISE_SHARE, 1):
+            self.limit = limit
+            self.limit_is_news = True

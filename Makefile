@@ -61,6 +61,8 @@ docs: setup ## Pictures and tables that a program makes, and whether links lead 
 lock: setup ## Pin the newest versions that fit (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --group dev pyproject.toml --upgrade -o requirements/dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header pyproject.toml -c requirements/dev.lock --upgrade -o requirements/run.lock
 	for group in fuzz mutation; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --group $$group --upgrade -o requirements/$$group.lock; done
 

@@ -4,7 +4,7 @@ Owns what stands for a CRC32 that passed by chance or a bit that flipped in some
 bodies are changed on their way, and the datagrams sealed anew.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mayhem_udp.store.source import BytesSource
 from mayhem_udp.wire.codec import decode_header

@@ -5,12 +5,13 @@ Owns how sources are opened, and how small files are packed. Never talks to a se
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from msgspec import Struct, field
 
 from mayhem_udp.api.outcomes import failed, transfer_result
 from mayhem_udp.api.reasons import error_of_file
@@ -113,8 +114,7 @@ class PackUpload:
         return transfer_result(self.errand, name, size=len(file.data), sha256=file.sha256, together=together)
 
 
-@dataclass(slots=True)
-class Gathering:
+class Gathering(Struct):
     """Turns files to be uploaded into requests: small ones together, each other one alone."""
 
     tell: Tell | None

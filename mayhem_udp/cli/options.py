@@ -5,12 +5,12 @@ way to write `--set`: its type and range are the schema's, its errors the config
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Struct
 
 from mayhem_udp.cli.render.base import Form, Output
 from mayhem_udp.cli.render.tally import Tally
@@ -153,8 +153,7 @@ transfer_options: Final[Decorator[Any]] = _all_of(
 # --- What they come to ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """One call of a verb: its surroundings, its settings, and how it shall speak."""
 
     surroundings: Surroundings

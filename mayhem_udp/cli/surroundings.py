@@ -9,10 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
+
+from msgspec import Struct, field
 
 from mayhem_udp.config import Settings, Sources
 from mayhem_udp.results import Entry, Outcome, PingResult, Removal, TransferResult
@@ -105,8 +106,7 @@ def _describe(datagram: bytes) -> Sequence[Field]:
     return describe(datagram)
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """The outside world; the default is the real one."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)

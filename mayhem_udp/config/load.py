@@ -10,7 +10,9 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from mayhem_udp.config.place import KeyPath, line_of, lines_of
 from mayhem_udp.config.problems import ConfigProblems, Problem
@@ -37,7 +39,7 @@ class Layer(IntEnum):
     OPTION = 3
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True):
     """Where one value comes from."""
 
     layer: Layer
@@ -45,7 +47,7 @@ class Origin(NamedTuple):
     """`config.toml:12`, `environment MAYHEM_…`, `option --rate`, or `default`."""
 
 
-class Given(NamedTuple):
+class Given(Struct, frozen=True):
     """A value as it was given, not yet read."""
 
     name: str
@@ -56,7 +58,7 @@ class Given(NamedTuple):
     """Whether it is a text that stands for a value (an option, a variable), or has a type of its own."""
 
 
-class Sources(NamedTuple):
+class Sources(Struct, frozen=True):
     """All that a load depends on, so that it can be done again (SIGHUP)."""
 
     file: Path | None = None
@@ -64,7 +66,7 @@ class Sources(NamedTuple):
     options: tuple[Given, ...] = ()
 
 
-class Loaded(NamedTuple):
+class Loaded(Struct, frozen=True):
     """Settings, the origin of each by its full name, and what they came from."""
 
     settings: Settings
@@ -76,7 +78,7 @@ class Loaded(NamedTuple):
         return load(self.sources)
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """A setting that differs between two loads."""
 
     name: str

@@ -4,12 +4,13 @@ Never finds a problem: `load` does.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from mayhem_udp.errors import ConfigError
 
 
-class Problem(NamedTuple):
+class Problem(Struct, frozen=True):
     """One thing that is wrong."""
 
     place: str

@@ -1,12 +1,13 @@
 """Every setting: its name, type and range. What each means, and its default, is said in `config.toml`.
 
 A setting's attribute is its key with the unit of its kind at the end: the key `idle_timeout` of the
-section `transport` is `settings.transport.idle_timeout_ns`. These are named tuples rather than
-dataclasses because the command line makes them at every start, and they cost a fifth.
+section `transport` is `settings.transport.idle_timeout_ns`.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, get_args
+from typing import Annotated, Any, Final, get_args
+
+from msgspec import Struct
 
 from mayhem_udp import limits
 from mayhem_udp.config.kinds import (
@@ -36,7 +37,7 @@ RESTART: Final = "needs a restart"
 """Marks a setting that SIGHUP does not change in a running daemon."""
 
 
-class ServerSettings(NamedTuple):
+class ServerSettings(Struct, frozen=True):
     """The daemon itself."""
 
     listen: Annotated[HostPort, ListenAddress(), RESTART]
@@ -48,7 +49,7 @@ class ServerSettings(NamedTuple):
     status_interval_ns: Annotated[int, Duration(SECOND, HOUR, zero="never")]
 
 
-class TransportSettings(NamedTuple):
+class TransportSettings(Struct, frozen=True):
     """A connection, on either side."""
 
     chunk_size_bytes: Annotated[
@@ -67,7 +68,7 @@ class TransportSettings(NamedTuple):
     offload: Annotated[bool, Flag(), RESTART]
 
 
-class CongestionSettings(NamedTuple):
+class CongestionSettings(Struct, frozen=True):
     """How fast a connection sends."""
 
     controller: Annotated[str, Choice("bbr", "cubic", "fixed")]
@@ -75,7 +76,7 @@ class CongestionSettings(NamedTuple):
     rate_fixed_bps: Annotated[int, Rate(1_000, 10**12)]
 
 
-class LimitSettings(NamedTuple):
+class LimitSettings(Struct, frozen=True):
     """What the daemon grants at most, to one and to all."""
 
     connections_max: Annotated[int, Count(1, 1_000_000)]
@@ -93,7 +94,7 @@ class LimitSettings(NamedTuple):
     memory_max_bytes: Annotated[int, Size(MIB, TIB)]
 
 
-class StoreSettings(NamedTuple):
+class StoreSettings(Struct, frozen=True):
     """Files at rest."""
 
     root: Annotated[Path, FolderPath(), RESTART]
@@ -102,7 +103,7 @@ class StoreSettings(NamedTuple):
     sweep_interval_ns: Annotated[int, Duration(SECOND, 30 * DAY)]
 
 
-class AccessSettings(NamedTuple):
+class AccessSettings(Struct, frozen=True):
     """What clients may do at all."""
 
     read: Annotated[bool, Flag()]
@@ -111,7 +112,7 @@ class AccessSettings(NamedTuple):
     remove: Annotated[bool, Flag()]
 
 
-class MayhemSettings(NamedTuple):
+class MayhemSettings(Struct, frozen=True):
     """Faults made on purpose, at this end."""
 
     spec: Annotated[str, Text(), RESTART]
@@ -136,7 +137,7 @@ class MayhemSettings(NamedTuple):
         return ",".join([*rates, f"direction={self.direction}", f"seed={self.seed}"]) if rates else ""
 
 
-class LoggingSettings(NamedTuple):
+class LoggingSettings(Struct, frozen=True):
     """What is written to the log, and how."""
 
     level: Annotated[str, Choice("debug", "info", "warning", "error"), RESTART]
@@ -144,7 +145,7 @@ class LoggingSettings(NamedTuple):
     progress_interval_ns: Annotated[int, Duration(100 * MS, HOUR, zero="never")]
 
 
-class ClientSettings(NamedTuple):
+class ClientSettings(Struct, frozen=True):
     """The command line and the library."""
 
     url: Annotated[Url | None, OptionalUrl()]
@@ -155,7 +156,7 @@ class ClientSettings(NamedTuple):
     cache_dir: Annotated[Path | None, OptionalFolderPath()]
 
 
-class Settings(NamedTuple):
+class Settings(Struct, frozen=True):
     """All of them, by section."""
 
     server: ServerSettings
@@ -169,7 +170,7 @@ class Settings(NamedTuple):
     client: ClientSettings
 
 
-class Setting(NamedTuple):
+class Setting(Struct, frozen=True):
     """One of them, as the loader needs it."""
 
     section: str

@@ -7,8 +7,9 @@ Never reads a clock and never judges: whoever asks knows what is too long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 STEPS: Final = 8
 """Buckets for each power of two."""
@@ -16,8 +17,7 @@ _STEP_BITS: Final = STEPS.bit_length() - 1
 _BUCKETS: Final = 64 * STEPS
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """One turn: how long it took, and the callback that took longest in it, by its name."""
 
     length_ns: int

@@ -9,8 +9,9 @@ notifications.
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.units import US
 
@@ -21,8 +22,7 @@ DESCRIPTORS_MAX: Final = 64
 STATUS_MAX_CHARS: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
+class HandedOver(Struct, frozen=True):
     """One socket of a socket unit, with its FileDescriptorName= (the unit's name by default)."""
 
     descriptor: int

@@ -6,9 +6,10 @@ the troubles, to say why nothing answers.
 """
 
 import errno
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 
 class TroubleKind(Enum):
@@ -46,8 +47,7 @@ OURS: Final = frozenset({errno.EBADF, errno.ENOTSOCK, errno.EFAULT})
 """Errors that only a bug of ours can cause: these are raised."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """One kind of trouble, with the name of the error that came last: `ECONNREFUSED`."""
 
     kind: TroubleKind

@@ -10,8 +10,9 @@ import errno
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, Self
+
+from msgspec import Struct
 
 from mayhem_udp.endpoint.addresses import IP_PKTINFO, address_of, family_of, is_every, resolve, sockaddr_of
 from mayhem_udp.endpoint.offload import Offload, Trains
@@ -39,8 +40,7 @@ IPV4_HEADERS_BYTES: Final = 28
 IPV6_HEADERS_BYTES: Final = 48
 
 
-@dataclass(frozen=True, slots=True)
-class SocketSettings:
+class SocketSettings(Struct, frozen=True):
     """What a socket is asked to have; 0 leaves a buffer as the system has it."""
 
     receive_buffer_bytes: int = 0
@@ -48,8 +48,7 @@ class SocketSettings:
     offload: Offload = Offload.ON
 
 
-@dataclass(frozen=True, slots=True)
-class BufferGrant:
+class BufferGrant(Struct, frozen=True):
     """What the kernel was asked for, what it gave, and the sysctl that stands in the way of more."""
 
     asked_bytes: int
@@ -62,8 +61,7 @@ class BufferGrant:
         return self.given_bytes < self.asked_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SocketCounts:
+class SocketCounts(Struct, frozen=True):
     """What a socket has done so far."""
 
     datagrams_sent: int

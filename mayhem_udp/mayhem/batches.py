@@ -6,9 +6,9 @@ Never reorders anything.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from msgspec import Struct
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -18,8 +18,7 @@ Tag = TypeVar("Tag")
 Buffer = bytes | bytearray | memoryview | NDArray[uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[Tag]):
+class Batch(Struct, Generic[Tag], frozen=True):
     """Datagrams of `segment_bytes` one after the other, the last one may be shorter; all of one tag."""
 
     data: bytearray

@@ -7,8 +7,10 @@ Never reads a clock; what it holds is bounded by `held_max_bytes`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Generic
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mayhem_udp.mayhem.bottleneck import Bottleneck
 from mayhem_udp.mayhem.damage import damaged
@@ -22,8 +24,7 @@ HELD_MAX_BYTES: Final = 64 * MIB
 """What one link holds at most unless told otherwise: 1 Gbit/s for half a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkCounts:
+class LinkCounts(Struct, frozen=True):
     """What a link has done so far, in datagrams.
 
     Every one is delivered, lost or still inside:
@@ -58,7 +59,7 @@ class LinkCounts:
         return replace(self, queue_dropped=self.queue_dropped + self.held, held=0)
 
     def __add__(self, other: "LinkCounts") -> "LinkCounts":
-        names = LinkCounts.__dataclass_fields__
+        names = LinkCounts.__struct_fields__
         return LinkCounts(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
@@ -201,8 +202,7 @@ class Link(Generic[Tag]):
         self._line.hold(datagram, tag, number=number, until_ns=until_ns, overtakers=overtakers)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPair(Generic[Tag]):
+class LinkPair(Struct, Generic[Tag], frozen=True):
     """Both directions between a client and a server, with one origin of time."""
 
     outward: Link[Tag]

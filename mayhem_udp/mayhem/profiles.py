@@ -4,12 +4,12 @@ Owns the built-in profiles, as specs in text. A figure that no source gives is s
 Never parses anything: `spec` does, also for the profiles that a user defines.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+
+class Profile(Struct, frozen=True):
     """A named network: what it is, its faults as text, and where the figures come from."""
 
     name: str

@@ -7,8 +7,9 @@ Never opens a socket and never looks into a datagram: any UDP program can be on 
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.mayhem.agenda import Agenda
 from mayhem_udp.mayhem.batches import Batch, join, split
@@ -37,8 +38,7 @@ class Flow:
         self.active_ns = now_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A batch that has come through: OUT goes to the server from the flow's socket, IN to its client."""
 
     flow: Flow
@@ -46,8 +46,7 @@ class Delivery:
     batch: Batch[None]
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyCounts:
+class ProxyCounts(Struct, frozen=True):
     """What a proxy has done so far."""
 
     flows: int

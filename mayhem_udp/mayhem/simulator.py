@@ -8,8 +8,9 @@ satisfies `Peer` takes part. Two or two hundred of them, and links may be shared
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from mayhem_udp.mayhem.agenda import Agenda
 from mayhem_udp.mayhem.batches import join, split
@@ -62,8 +63,7 @@ _Key = tuple[str, int]
 _NODE, _LINK, _INBOX, _ACTION = "node", "link", "inbox", "action"
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(Struct):
     """One peer in its place. Its clock runs beside the simulation's, by `clock_offset_ns`."""
 
     number: int

@@ -5,9 +5,10 @@ Owns the entries and their printing. Never decides anything.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.transport.datagrams import Address
 from mayhem_udp.units import MS
@@ -33,8 +34,7 @@ def _named(whom: Address | str) -> str:
     return whom if isinstance(whom, str) else f"{whom.host}:{whom.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class TraceEntry:
+class TraceEntry(Struct, frozen=True):
     """One thing that happened to one peer (or, for an action, to the whole); printed only when asked."""
 
     at_ns: int

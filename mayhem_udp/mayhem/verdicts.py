@@ -6,10 +6,10 @@ Never sees a datagram or the time: what a verdict does to bytes is `damage`, whe
 through is `link`.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mayhem_udp.mayhem.faults import FaultSpec, Order
@@ -28,8 +28,7 @@ REORDER: Final = 8
 assert BLOCK % DRIFT == 0, "a block starts at a level of the drift"
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictBlock:
+class VerdictBlock(Struct, frozen=True):
     """The verdicts of datagrams `number * BLOCK` and the `BLOCK - 1` that follow."""
 
     flags: bytes

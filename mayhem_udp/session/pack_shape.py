@@ -3,9 +3,9 @@
 Owns how a file stands in a pack, and how a pack that comes in pieces is taken apart. Never reads or stores one.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -19,8 +19,7 @@ HEAD: Final = head_struct(PACK_ENTRY)
 DIGEST_BYTES: Final = len(NO_DIGEST)
 
 
-@dataclass(frozen=True, slots=True)
-class SmallFile:
+class SmallFile(Struct, frozen=True):
     """One file of a pack, whole; `code` is not OK where it could not be had, and `data` empty then."""
 
     name: bytes

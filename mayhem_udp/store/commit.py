@@ -8,8 +8,9 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.store.disk import Disk, Status
 from mayhem_udp.store.folders import Folders, OpenFolders
@@ -37,8 +38,7 @@ def check_replaceable(status: Status) -> None:
         raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A file that is whole, and has not its name yet."""
 
     shelf: int

@@ -14,11 +14,11 @@ journal passes. Never reads the staging itself.
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
 import xxhash
+from msgspec import Struct
 
 from mayhem_udp.limits import NAME_MAX_BYTES
 from mayhem_udp.store.disk import Buffer, Disk
@@ -33,8 +33,7 @@ HEADER_MAX_BYTES: Final = _HEAD.size + NAME_MAX_BYTES + _CRC.size
 _READ_RECORDS: Final = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class JournalPolicy:
+class JournalPolicy(Struct, frozen=True):
     """How much a crash may cost, against how much is written to prevent it."""
 
     run_bytes: int = 1 * MIB
@@ -47,8 +46,7 @@ class JournalPolicy:
     """Less than this is not worth being kept when a transfer is cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What the transfer is of."""
 
     name: str
@@ -58,8 +56,7 @@ class Header:
     mode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """`[start, stop)` was written, and has this digest."""
 
     start: int

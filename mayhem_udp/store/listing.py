@@ -9,8 +9,9 @@ that cannot be read leaves a gap, which is told: it may hold what was asked for.
 import errno
 import stat
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import MayhemError
 from mayhem_udp.limits import NAME_DEPTH_MAX
@@ -34,8 +35,7 @@ DESCRIPTORS: Final = 3
 """What a walk holds: the folder, the same opened to be read, and what the system reads it with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file or a folder; `name` is whole, with its folders, and empty for the root."""
 
     name: str
@@ -45,8 +45,7 @@ class Entry:
     is_directory: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
+class _Stop(Struct, frozen=True):
     """A folder to look into, and what of the pattern is still to be matched; None: everything matches."""
 
     parts: Parts

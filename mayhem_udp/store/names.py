@@ -8,9 +8,10 @@ a machine that knows drives and device names has some more. Never looks at a dis
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.escape import escape
@@ -52,8 +53,7 @@ class System(Enum):
 THIS_SYSTEM: Final = System.WINDOWS if os.name == "nt" else System.POSIX
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A name that has been checked: its parts, folder by folder, the file's own last."""
 
     parts: tuple[str, ...]

@@ -6,8 +6,9 @@ still follow, so that a walk goes only where something can match. Never reads a 
 
 import fnmatch
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.limits import NAME_DEPTH_MAX
@@ -32,8 +33,7 @@ class _AnyFolders:
 ANY_FOLDERS: Final = _AnyFolders()
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A checked pattern. A part is a literal, a compiled expression, or any number of folders.
 
     `**` at the end stands for everything below, but not for the folder itself.

@@ -9,8 +9,9 @@ has come since the start is known, and the limits hold for that. Used by several
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, MayhemError, RefusedError, TransferError
 from mayhem_udp.limits import NAME_DEPTH_MAX, NAME_MAX_BYTES
@@ -26,8 +27,7 @@ UNASKED_MAX_BYTES: Final = 16 * MIB
 again: to ask for each of many small files took a fifth of their time."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreLimits:
+class StoreLimits(Struct, frozen=True):
     """Bounds that a user may set; 0 means none."""
 
     file_size_max_bytes: int = 0

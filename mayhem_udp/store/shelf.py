@@ -15,9 +15,10 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, TransferError
 from mayhem_udp.store.disk import Disk, Kind
@@ -40,8 +41,7 @@ _numbers = itertools.count()
 """Of this process; another process's are in names of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A staging that is this transfer's alone."""
 
     file: int

@@ -7,9 +7,10 @@ that fails fails alone. Runs in a worker.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, MayhemError
 from mayhem_udp.store.commit import Committer, Finished, sane_mode
@@ -41,8 +42,7 @@ class SmallFile(Protocol):
     def sha256(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     """A file that has its bytes, and not its name yet."""
 
     index: int

@@ -10,9 +10,10 @@ Nothing gets its name before the SHA-256 of all of it was found right, and it is
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, IntegrityError, MayhemError, PeerError, TransferError
 from mayhem_udp.rangeset import RangeSet
@@ -42,8 +43,7 @@ class Phase(Enum):
     OVER = "in place, or gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """What a staging works with, and where it lies."""
 
     disk: Disk

@@ -8,8 +8,9 @@ do at the moment. Never reads a clock, never knows a peer.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, RefusedError
 from mayhem_udp.escape import escape
@@ -31,8 +32,7 @@ from mayhem_udp.store.sweep import Sweep, Swept
 __all__ = ["Entry", "Store", "WholeFile"]
 
 
-@dataclass(frozen=True, slots=True)
-class WholeFile:
+class WholeFile(Struct, frozen=True):
     """A small file with all its bytes."""
 
     data: bytes

@@ -5,15 +5,15 @@ for a time; everything else of the store's own goes. Never looks at files that h
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mayhem_udp.store.disk import Disk, Kind
 from mayhem_udp.store.journal import JournalReader
 from mayhem_udp.store.shelf import DAMAGED, JOURNAL, NEW, PART, Shelf
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """What a sweep removed."""
 
     files: int

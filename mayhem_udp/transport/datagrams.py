@@ -5,9 +5,9 @@ what `UDP_SEGMENT` sends and `UDP_GRO` receives in one call. A batch holds at le
 empty ones.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -26,8 +26,7 @@ class Address(NamedTuple):
     local: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedBatch:
+class ReceivedBatch(Struct, frozen=True):
     """Datagrams from one address: `total_bytes` in `buffer`, `segment_bytes` each, the last maybe shorter.
 
     `buffer` is one-dimensional, of single bytes, with at least `total_bytes` of them; what is beyond means
@@ -41,8 +40,7 @@ class ReceivedBatch:
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
+class Transmit(Struct, frozen=True):
     """Datagrams for one address, laid out likewise; may exceed what one call can send.
 
     `buffer` is handed over: nobody writes to it any more, since the socket may keep it until it is

@@ -3,9 +3,9 @@
 Events are taken with `Connection.poll_event`. Nothing here acts.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from msgspec import Struct
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -21,30 +21,26 @@ class Origin(Enum):
     RESET = "a stateless reset"
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True):
     """The handshake is done; `peer` is what the other side said of itself."""
 
     peer: Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class TokenReceived:
+class TokenReceived(Struct, frozen=True):
     """Proof of our address, to be kept for the next visit to this server."""
 
     token: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(Struct, frozen=True):
     """One whole message of a request, in order."""
 
     request: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class BodyReceived:
+class BodyReceived(Struct, frozen=True):
     """Bytes of a request's body that were not here before, with their offset in the file.
 
     `data` is one-dimensional uint8 and the receiver's own: it is not written to again.
@@ -55,8 +51,7 @@ class BodyReceived:
     data: NDArray[uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReset:
+class RequestReset(Struct, frozen=True):
     """The peer ended a request; nothing more of it will come."""
 
     request: int
@@ -64,15 +59,13 @@ class RequestReset:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PathChanged:
+class PathChanged(Struct, frozen=True):
     """The peer has moved, and has proved that it is where it says."""
 
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """The connection is over; the last event."""
 
     code: int

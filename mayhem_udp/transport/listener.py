@@ -6,8 +6,9 @@ or a refusal. Never sends more than three times what came, nor anything in answe
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import AMPLIFICATION_FACTOR, HELLO_MIN_BYTES
@@ -31,8 +32,7 @@ RESETS_PER_SECOND_MAX: Final = 200
 """RFC 9000 section 10.3.3 wants them bounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionLimits:
+class AdmissionLimits(Struct, frozen=True):
     """How many may come in: in all, from one address, how fast, and what they may hold together."""
 
     connections_max: int
@@ -41,8 +41,7 @@ class AdmissionLimits:
     memory_max_bytes: int
 
 
-@dataclass(slots=True)
-class ListenerStats:
+class ListenerStats(Struct):
     """What became of datagrams that no connection took."""
 
     retries: int = 0

@@ -6,10 +6,10 @@ CRC32, decode the header, and group neighbours alike (`tests` hold the two to th
 Never keeps state, never looks into bodies.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -24,8 +24,7 @@ SAME_WORDS: Final = layout.SAME_BYTES // WORD_BYTES
 assert SAME_WORDS * WORD_BYTES == layout.SAME_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """Intact datagrams of `segment_bytes` each (the last may be shorter), alike in type and connection.
 
     `rows` is one-dimensional and belongs to the socket: copy what outlives the call. `header` is the

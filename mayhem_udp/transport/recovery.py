@@ -4,8 +4,9 @@ Wires the ledger, the loss detector, the round trip, the delivery counters and t
 controller of a path. Returns outcomes; who owns the bytes is told by `connection`. Never sends.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import Code, PeerError
 from mayhem_udp.limits import ACK_PAIRS_MAX
@@ -25,8 +26,7 @@ LOST_KEPT_ROUND_TRIPS: Final = 3
 """How long something declared lost may still turn out to have arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of runs in flight. `spurious` were declared lost before, and arrived after all."""
 
     acked: list[Run]

@@ -3,13 +3,12 @@
 The values come from the configuration (`config.toml` is the only place of the defaults).
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mayhem_udp import limits
 
 
-@dataclass(frozen=True, slots=True)
-class TransportSettings:
+class TransportSettings(Struct, frozen=True):
     """Settings of one connection; sizes in bytes, times in nanoseconds, rates in bits per second."""
 
     chunk_bytes: int

@@ -3,11 +3,10 @@
 Only ever counts; nothing is decided from it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class ConnectionStats:
+class ConnectionStats(Struct):
     """Totals since the connection began; datagrams unless the name says bytes."""
 
     datagrams_sent: int = 0

@@ -5,10 +5,11 @@ Checks every length itself (a compiled construct parser does not) and raises `Pe
 """
 
 import struct
-from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mayhem_udp import limits
 from mayhem_udp.errors import Code, PeerError
@@ -318,8 +319,7 @@ def split_versions(body: Buffer) -> tuple[int, ...]:
     return tuple(VERSIONS.parse(view).versions)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """What one side tells the other about itself in the handshake.
 
     `datagram_max_bytes` is the largest UDP payload it takes, `chunk_bytes` the payload it wants in

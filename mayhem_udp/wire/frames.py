@@ -1,21 +1,20 @@
-"""The legal values of frames, as frozen dataclasses in a closed union.
+"""The legal values of frames, as frozen structs in a closed union.
 
 The bytes are declared in `declarations`; `codec` is the door between the two.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from mayhem_udp.wire.declarations import FrameType
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True):
     """Asks for an acknowledgement, says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(Struct, frozen=True):
     """Sequence numbers received, newest first.
 
     `pairs` are alternating gap and length, walking down from `largest`: skip `gap` numbers, then
@@ -29,8 +28,7 @@ class Ack:
     pairs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A piece of a stream that shares its datagram with others."""
 
     stream_id: int
@@ -38,23 +36,20 @@ class Stream:
     data: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class MaxStream:
+class MaxStream(Struct, frozen=True):
     """Credit: the peer may send this stream up to the offset `limit`."""
 
     stream_id: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class MaxRequests:
+class MaxRequests(Struct, frozen=True):
     """The peer may open requests with numbers below `limit`."""
 
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ResetRequest:
+class ResetRequest(Struct, frozen=True):
     """A request ends now, both ways."""
 
     request: int
@@ -62,45 +57,39 @@ class ResetRequest:
     reason: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PathChallenge:
+class PathChallenge(Struct, frozen=True):
     """Whoever is at this address must send `nonce` back."""
 
     nonce: int
 
 
-@dataclass(frozen=True, slots=True)
-class PathResponse:
+class PathResponse(Struct, frozen=True):
     """The answer to a challenge."""
 
     nonce: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """The connection ends now."""
 
     code: int
     reason: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Struct, frozen=True):
     """A piece of the handshake's own byte stream."""
 
     offset: int
     data: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """Proof of this address for the client's next visit."""
 
     token: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AckFrequency:
+class AckFrequency(Struct, frozen=True):
     """How often the peer is asked to acknowledge; a higher `number` overrides a lower one."""
 
     number: int

@@ -4,10 +4,10 @@ Each is one byte of type, then its fields; a request's first message says what i
 that knows the bytes of a message. `encode` and `decode` are the door; nothing here keeps state.
 """
 
-from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Final
 
+import msgspec
 from construct import (
     Bytes,
     ConstructError,
@@ -113,8 +113,7 @@ PACK_ENTRY: Final = Struct(
 asked for cannot be had: then the size is zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """Store the body under `name`. `size` may be `SIZE_UNKNOWN`."""
 
     size: int
@@ -124,8 +123,7 @@ class Put:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(msgspec.Struct, frozen=True):
     """Send the file `name`; of the version with `fingerprint`, the ranges `have` are here already."""
 
     fingerprint: bytes
@@ -133,60 +131,52 @@ class Get:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(msgspec.Struct, frozen=True):
     """Take the body, and send it back."""
 
     size: int
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(msgspec.Struct, frozen=True):
     """Name the files that match `pattern`; below directories too where `recursive` is 1."""
 
     recursive: int
     pattern: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(msgspec.Struct, frozen=True):
     """Tell about one file; with its SHA-256 where `digest` is 1."""
 
     digest: int
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True):
     """Remove one file."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PingRequest:
+class PingRequest(msgspec.Struct, frozen=True):
     """Answer at once."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class PutPack:
+class PutPack(msgspec.Struct, frozen=True):
     """Store `count` small files, one after the other in the body."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetPack:
+class GetPack(msgspec.Struct, frozen=True):
     """Send these small files, one after the other in the body."""
 
     names: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True):
     """Go on: about the file, and which ranges of it need not be sent."""
 
     size: int
@@ -196,16 +186,14 @@ class Accept:
     have: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Trailer:
+class Trailer(msgspec.Struct, frozen=True):
     """The body is complete: so many bytes, with this SHA-256."""
 
     size: int
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """How the request ended; `sha256` is of the bytes that are in place now."""
 
     code: int
@@ -214,8 +202,7 @@ class Result:
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EntryMessage:
+class EntryMessage(msgspec.Struct, frozen=True):
     """One line of a listing."""
 
     kind: int
@@ -226,31 +213,27 @@ class EntryMessage:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(msgspec.Struct, frozen=True):
     """The receiver's block digests from `first_block`, because the whole did not fit."""
 
     first_block: int
     digests: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(msgspec.Struct, frozen=True):
     """Bytes to be written over those at `offset`."""
 
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(msgspec.Struct, frozen=True):
     """So many blocks were sent again; check once more."""
 
     blocks: int
 
 
-@dataclass(frozen=True, slots=True)
-class PackResult:
+class PackResult(msgspec.Struct, frozen=True):
     """The outcome of files of a pack, from number `first`."""
 
     first: int
@@ -300,13 +283,13 @@ _TYPES: Final = {value: kind for kind, value in VALUES.items()}
 
 for _kind, _value in VALUES.items():
     _declared = [each.name for each in DECLARATIONS[_kind].subcons]
-    assert _declared == [each.name for each in fields(_value)], f"{_kind.name}: declaration and value agree"
+    assert _declared == list(_value.__struct_fields__), f"{_kind.name}: declaration and value agree"
 
 
 def encode(message: Message) -> bytes:
     """The bytes of a message."""
     kind = _TYPES[type(message)]
-    values = {each.name: getattr(message, each.name) for each in fields(message)}
+    values = {name: getattr(message, name) for name in message.__struct_fields__}
     if "have" in values:
         values["have"] = [{"start": start, "stop": stop} for start, stop in values["have"]]
     body: bytes = DECLARATIONS[kind].build(values)
@@ -327,7 +310,7 @@ def decode(payload: bytes) -> Message:
         raise PeerError(f"a {kind.name} message is malformed", code=Code.MESSAGE_MALFORMED) from error
     if not exact:
         raise PeerError(f"a {kind.name} message has bytes to spare", code=Code.MESSAGE_MALFORMED)
-    values = {each.name: _plain(parsed[each.name]) for each in fields(VALUES[kind])}
+    values = {name: _plain(parsed[name]) for name in VALUES[kind].__struct_fields__}
     if "have" in values:
         values["have"] = tuple((each.start, each.stop) for each in parsed.have)
     message: Message = VALUES[kind](**values)

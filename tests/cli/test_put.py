@@ -251,7 +251,7 @@ def test_options_become_settings(shell: Shell, tmp_path: Path):
     settings = shell.server.settings
     assert settings is not None
     assert settings.transport.chunk_size_bytes == 1024
-    assert settings.congestion[:2] == ("cubic", 20_000_000)
+    assert (settings.congestion.controller, settings.congestion.rate_cap_bps) == ("cubic", 20_000_000)
     assert (settings.client.timeout_ns, settings.client.retry_ns) == (2_500_000_000, 0)
     assert settings.mayhem.text == "wifi,seed=7"
     assert settings.client.parallel == 3

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pytest
 from pages import CODE, ROOT, first_cells, part, text_of
 
 from docs.workshop.__main__ import ROOMS, with_life
@@ -27,6 +28,14 @@ def test_every_dependency_stands_there_with_its_reason_and_no_other():
     wanted = {name for group in groups for name in names_of(group)}
     assert {name for row in first_cells(developing) for name in row} == wanted
     assert all(len(row.split("|")) == 5 for row in running.splitlines() if row.startswith("| `"))
+
+
+@pytest.mark.parametrize("lock", ["dev", "run"])
+def test_what_we_depend_on_is_pinned(lock):
+    project = tomllib.loads(text_of("pyproject.toml"))
+    pinned = set(re.findall(r"^([\w.-]+)==", text_of(f"requirements/{lock}.lock"), re.MULTILINE))
+    groups = project["dependency-groups"]["dev"] if lock == "dev" else []
+    assert names_of([*project["project"]["dependencies"], *groups]) <= pinned, "the lock is stale: make lock"
 
 
 def test_the_states_are_those_of_the_table():

@@ -1,9 +1,9 @@
 """LIST, STAT, REMOVE and PING; and what a server allows at all."""
 
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 from virtual_pair import some_bytes
 from virtual_sessions import ALL_ALLOWED, SessionPair
 
@@ -129,7 +129,7 @@ NEEDS = {
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("switch", NEEDS)
 def test_what_is_switched_off_is_refused_and_nothing_else(tmp_path, verb, switch):
-    pair = SessionPair(tmp_path, server_options={"access": ALL_ALLOWED._replace(**{switch: False})})
+    pair = SessionPair(tmp_path, server_options={"access": replace(ALL_ALLOWED, **{switch: False})})
     plant(pair, "old")
     done = pair.finish(VERBS[verb](pair))
     if verb in NEEDS[switch]:
@@ -141,7 +141,7 @@ def test_what_is_switched_off_is_refused_and_nothing_else(tmp_path, verb, switch
 
 
 def test_stat_wants_reading_or_listing_to_be_allowed(tmp_path):
-    access = ALL_ALLOWED._replace(read=False, list=False)
+    access = replace(ALL_ALLOWED, read=False, list=False)
     pair = SessionPair(tmp_path, server_options={"access": access})
     plant(pair, "old")
     assert ask(pair, Stat(0, b"old")).error.code is Code.ACCESS_DENIED

@@ -6,7 +6,6 @@ left open or lying about, no engine beyond its bounds. A failure names the comma
 
 import shutil
 import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -15,6 +14,7 @@ from bounds import check_connection
 from damage_in_flight import datagrams_of, flipped
 from errands import ERRANDS
 from intruders import Forger, Vandal
+from msgspec.structs import replace
 from plans import draw_plan
 from virtual_pair import ADMIT_ALL, CLIENT, SERVER, transport_settings
 from virtual_process import LateWorkers

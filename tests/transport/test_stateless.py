@@ -1,9 +1,8 @@
 """RETRY, VERSIONS, RESET: believed only from the server, in the right state, and with the right token."""
 
-from dataclasses import replace
-
 import pytest
 from by_hand import ID, PARAMETERS, PEER, RESET_TOKEN, STRANGER, ByHand
+from msgspec.structs import replace
 
 from mayhem_udp.errors import Code
 from mayhem_udp.transport.events import Origin

@@ -1,7 +1,5 @@
 """The hot path's layout against the declarations that it is derived from: the same bytes, always."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 from construct import Struct
@@ -59,7 +57,7 @@ def test_the_fixed_head_of_a_declaration_has_the_same_bytes(name):
 def declared(frame):
     """What construct is told to build for a frame: every field of its declaration."""
     kind = next(kind for kind, value in VALUES.items() if isinstance(frame, value))
-    values = {each.name: getattr(frame, each.name) for each in fields(frame)} | {"frame_type": kind}
+    values = {name: getattr(frame, name) for name in frame.__struct_fields__} | {"frame_type": kind}
     if isinstance(frame, Ack):
         pairs = frame.pairs
         values["pairs"] = [

@@ -6,8 +6,9 @@ forward only, so that a pipe will do, and holds one packet at a time. Never look
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Final
+
+from msgspec import Struct
 
 from mayhem_udp.errors import LocalFileError
 from mayhem_udp.units import SECOND
@@ -35,8 +36,7 @@ _OPTION_RESOLUTION: Final = 9
 _OPTION_OFFSET: Final = 14
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """One packet as it was captured."""
 
     number: int
@@ -49,8 +49,7 @@ class Packet:
     """How much the capture left out at its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Interface:
+class _Interface(Struct, frozen=True):
     link_type: int
     snap_bytes: int
     tick_ns: tuple[int, int] = (1_000, 1)

@@ -5,9 +5,10 @@ gives a reason. Never puts fragments together, and never looks into a payload.
 """
 
 import struct
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+
+from msgspec import Struct
 
 from mayhem_udp.cli.capture.files import Packet
 from mayhem_udp.url import HostPort
@@ -25,8 +26,7 @@ _LOOPBACK_IPV6: Final = {10, 24, 28, 30}
 """AF_INET6 as the systems number it that write a loopback's packets."""
 
 
-@dataclass(frozen=True, slots=True)
-class UdpDatagram:
+class UdpDatagram(Struct, frozen=True):
     """A UDP payload, and who sent it to whom."""
 
     source: HostPort

@@ -4,8 +4,9 @@ Owns its wording. Never counts anything.
 """
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TextIO
+
+from msgspec import to_builtins
 
 from mayhem_udp.cli.render.base import Form
 from mayhem_udp.cli.streams import ClosedOutput
@@ -33,7 +34,7 @@ class CountsOutput:
             return
         self._shown = counts
         if self._form is Form.JSON:
-            self._write(self._results, json.dumps(asdict(counts)) + "\n")
+            self._write(self._results, json.dumps(to_builtins(counts)) + "\n")
         elif self._notes.isatty():
             self._write(self._notes, _LINE_AGAIN + sentence(counts))
         else:
@@ -67,7 +68,7 @@ def _way(link: "LinkCounts") -> str:
 
 def table(counts: "ProxyCounts") -> str:
     """Every count, both ways."""
-    outward, inward = asdict(counts.outward), asdict(counts.inward)
+    outward, inward = to_builtins(counts.outward), to_builtins(counts.inward)
     lines = [f"{'':<16}{'out':>14}{'in':>14}"]
     lines += [f"{name.replace('_', ' '):<16}{outward[name]:>14,}{inward[name]:>14,}" for name in outward]
     lines.append(f"clients: {counts.flows_seen:,}, datagrams refused for want of room: {counts.refused:,}")

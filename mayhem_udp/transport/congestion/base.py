@@ -8,12 +8,13 @@ All bytes are wire bytes (UDP payloads, retransmissions counted each time), all 
 one monotonic clock.
 """
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """What users have said about speed, on either side, in bits of datagrams per second."""
 
     cap_bps: int = 0
@@ -30,12 +31,11 @@ class Rates:
         return replace(self, cap_bps=cap_bps)
 
 
-class AckSample(NamedTuple):
+class AckSample(Struct, frozen=True):
     """One ACK frame that acknowledged something new, or one declaration of losses without any.
 
     Made once for each ACK, not for each datagram; after the ledger, the round trip and the loss
-    detector have taken it in. (A named tuple because a frozen dataclass of this size takes three
-    times as long to make: 4.5 against 1.3 µs.)
+    detector have taken it in.
 
     The fields `rate_…` are the delivery rate sample of draft-ietf-ccwg-bbr section 4.1, of the run
     with the highest number among those newly acknowledged, "the run" below. They are zero where

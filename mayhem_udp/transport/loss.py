@@ -22,6 +22,13 @@ REORDERING_MAX_ROUND_TRIPS: Final = 1
 PROBE_STEPS: Final = 3
 """Into so many steps each probe timeout after the first is divided, with a probe at each. RFC 9002 section 6.2.4 has
 two datagrams at the timeout; apart, each has an answer of its own, and a burst of losses rarely takes both."""
+OPENING_STEPS: Final = 4
+"""Into so many steps a probe timeout is divided while there is no round trip yet. It is a second long then, since nothing
+is known of the path (RFC 8961 section 4); but at 20 % loss each way one opening in three loses its first question or the
+answer, and what is repeated is little: ..."""
+OPENING_PROBES: Final = 10
+"""... so many datagrams, as many as RFC 9002 section 7.2 sends at once to a path that it does not know. From then on one
+each timeout."""
 PATIENT_TIMEOUTS: Final = 6
 PATIENT_PROBES: Final = PATIENT_TIMEOUTS * PROBE_STEPS
 """So many steps, those of so many timeouts, are equally long, only the later ones double. At 50 % loss each way a timeout's
@@ -89,10 +96,12 @@ class LossDetector:
         last = runs[-1]
         if last.probe_bytes:
             last = next((run for run in reversed(runs) if not run.probe_bytes), last)
-        patience = PATIENT_PROBES if rtt.samples else 0
-        backoff = max(self.probes - patience, 0)
+        if not rtt.samples:
+            wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=0)
+            return last.sent_ns + (wait_ns // OPENING_STEPS if self.probes < OPENING_PROBES else wait_ns)
+        backoff = max(self.probes - PATIENT_PROBES, 0)
         wait_ns = rtt.pto_ns(ack_delay_max_ns=ack_delay_max_ns, backoff=backoff)
-        if 0 < self.probes <= patience:
+        if 0 < self.probes <= PATIENT_PROBES:
             wait_ns //= PROBE_STEPS
         return last.sent_ns + wait_ns
 

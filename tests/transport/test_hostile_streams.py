@@ -178,9 +178,9 @@ def test_resetting_every_request_costs_one_range(server):
     limit = server.engine._core.settings.requests_max
     for number in range(3 * limit):
         server.say(ResetRequest(number, 1, b"never mind"))
-        server.acknowledge(
-            (server.first, server.listen()[-1].header.sequence + 1)
-        ) if number % 8 == 0 else server.listen()
+        heard = server.listen()
+        if heard:
+            server.acknowledge((server.first, heard[-1].header.sequence + 1))
     table = server.engine._core.requests
     assert table.open == {}
     assert len(table._ended) == 1

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from mayhem_udp.transport.ledger import Ledger, Run
 from mayhem_udp.transport.loss import (
+    OPENING_PROBES,
+    OPENING_STEPS,
     PACKET_THRESHOLD,
     PACKET_THRESHOLD_MAX,
     PATIENT_PROBES,
@@ -162,11 +164,14 @@ def test_many_probes_are_equally_far_apart_before_the_wait_doubles():
     assert waits_ns == [base_ns] + [step_ns] * PATIENT_PROBES + [2 * base_ns, 4 * base_ns]
 
 
-def test_where_nothing_has_ever_answered_the_wait_doubles_from_the_first():
+def test_where_nothing_has_ever_answered_the_first_probes_come_four_to_a_timeout():
+    """A lost question of 1.2 KB is not worth a second of silence; what is never answered is asked each second."""
     ledger, detector, rtt = flight_of(1, 1), LossDetector(), RoundTrip()
-    detector.probes = 1
-    doubled_ns = rtt.pto_ns(ack_delay_max_ns=0, backoff=1)
-    assert detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=0) == doubled_ns
+    waits_ns = []
+    for detector.probes in range(OPENING_PROBES + 3):
+        waits_ns.append(detector.probe_deadline_ns(ledger, rtt, ack_delay_max_ns=0))
+    base_ns = rtt.pto_ns(ack_delay_max_ns=0, backoff=0)
+    assert waits_ns == [base_ns // OPENING_STEPS] * OPENING_PROBES + [base_ns] * 3
 
 
 def test_nothing_in_flight_needs_no_probe():

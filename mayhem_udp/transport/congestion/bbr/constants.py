@@ -97,11 +97,12 @@ QUEUE_QUANTA: Final = 2
 QUEUE_HOST_NS: Final = 10 * MS
 QUEUE_RTT_SHARE: Final = 1 / 16
 QUEUE_SCALE_NS: Final = 6 * MS
-QUEUE_SCALE_RATE: Final = 12_500_000
+QUEUE_SCALE_BYTES: Final = 625_000
 """Ours: delay up to the largest of 2 ms, two bursts, what makes 10 ms with the round trip (programs that
-wait for their processor), a sixteenth of the round trip, and 6 ms * sqrt(100 Mbit/s / our rate) is no
-queue. The last, at most half a round trip, lets slow flows bear more of a shared queue than fast ones,
-so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020)."""
+wait for their processor), a sixteenth of the round trip, and 6 ms * sqrt(625 kB / our bandwidth-delay product)
+is no queue. The last, at most half a round trip, lets flows with little in flight bear more of a shared queue than
+those with much, so that they meet: the flow scaling of Swift (Kumar et al., SIGCOMM 2020). By the volume and not by
+the rate: a flow with twice the round trip looks, and gives way, half as often."""
 JITTER_WINDOW_NS: Final = 2 * SECOND
 JITTER_SAMPLES_MIN: Final = 4
 """Ours: ... and jitter on top: what the round trips of an epoch exceed their smallest by on average, at its least in

@@ -14,8 +14,8 @@ from mayhem_udp.transport.congestion.bbr.constants import (
     QUEUE_MIN_NS,
     QUEUE_QUANTA,
     QUEUE_RTT_SHARE,
+    QUEUE_SCALE_BYTES,
     QUEUE_SCALE_NS,
-    QUEUE_SCALE_RATE,
     QUIET_PART,
     RTT_MIN_WINDOW_NS,
 )
@@ -169,7 +169,8 @@ class Queue:
     def end_epoch(self, *, rate: float, quantum_bytes: int, now_ns: int) -> None:
         """Judge the epoch that ends; `rate` is the estimated bandwidth in bytes a second."""
         burst_ns = int(QUEUE_QUANTA * quantum_bytes * SECOND / rate) if rate else 0
-        scaled_ns = int(QUEUE_SCALE_NS / sqrt(rate / QUEUE_SCALE_RATE)) if rate else 0
+        bdp_bytes = rate * self.rtt_min_ns / SECOND
+        scaled_ns = int(QUEUE_SCALE_NS / sqrt(bdp_bytes / QUEUE_SCALE_BYTES)) if bdp_bytes else 0
         share_ns = int(self.rtt_min_ns * QUEUE_RTT_SHARE)
         scaled_ns = min(max(scaled_ns, share_ns), self.rtt_min_ns // 2)
         self.allowed_ns = max(scaled_ns, QUEUE_MIN_NS, burst_ns, QUEUE_HOST_NS - self.rtt_min_ns)

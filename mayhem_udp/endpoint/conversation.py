@@ -90,15 +90,27 @@ class Conversation:
 class WakingWorkers:
     """Workers that wake a conversation after each job, since what a job did may be worth sending."""
 
-    def __init__(self, workers: Workers, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        wake: Callable[[], None],
+        *,
+        on_fault: Callable[[Exception], None] | None = None,
+    ) -> None:
         self._workers = workers
         self._wake = wake
+        self._on_fault = on_fault
 
     def submit(self, key: object, job: Job, done: Done) -> None:
         """As `Workers.submit`."""
 
         def back(result: object, error: BaseException | None) -> None:
-            done(result, error)
+            try:
+                done(result, error)
+            except Exception as fault:
+                if self._on_fault is None:
+                    raise
+                self._on_fault(fault)
             self._wake()
 
         self._workers.submit(key, job, back)

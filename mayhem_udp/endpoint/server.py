@@ -36,6 +36,7 @@ SIGNS_ASKED_FOR: Final = 3
 SIGN_WAIT_MIN_NS: Final = 50 * MS
 SIGN_WAIT_MAX_NS: Final = 500 * MS
 """How long it has to answer each time: two probe timeouts, within these."""
+FAULT_TEXT: Final = "the server has met an error of its own; its log says which"
 
 
 class Server:
@@ -120,7 +121,9 @@ class Server:
         found = self.conversations.get(number)
         if found is not None:
             return found
-        workers = WakingWorkers(self._workers, partial(self._wake, number))
+        workers = WakingWorkers(
+            self._workers, partial(self._wake, number), on_fault=partial(self._on_fault_of, number)
+        )
         session = Session(connection, opener=Answering(connection, workers, self._house))
         timer = self._loop.timer(partial(self._on_due, number))
         made = Conversation(connection, session, socket, timer)
@@ -146,8 +149,27 @@ class Server:
         self._round()
 
     def _take_events(self, conversation: Conversation, *, now_ns: int) -> None:
-        for event in conversation.take_events(now_ns=now_ns):
+        try:
+            events = conversation.take_events(now_ns=now_ns)
+        except Exception as fault:  # noqa: BLE001  # whatever it is, it is this conversation's alone
+            self._break_off(conversation, fault)
+            return
+        for event in events:
             self._watcher.on_event(conversation, event)
+
+    def _on_fault_of(self, number: int, fault: Exception) -> None:
+        """The result of a worker's job was too much for a conversation, if it is still there."""
+        conversation = self.conversations.get(number)
+        if conversation is None:
+            raise fault
+        self._break_off(conversation, fault)
+
+    def _break_off(self, conversation: Conversation, fault: Exception) -> None:
+        """We have made a mistake with this client; that is no reason to end everybody else's transfers."""
+        self._watcher.on_fault(conversation, fault)
+        now_ns = monotonic_ns()
+        conversation.connection.close(Code.INTERNAL, FAULT_TEXT, now_ns=now_ns)
+        self._take_events(conversation, now_ns=now_ns)  # one event less each time, whatever they do
 
     # --- Signs of life -------------------------------------------------------------------------------
 
@@ -218,7 +240,11 @@ class Server:
             self._ask_for_round()
 
     def _serve(self, conversation: Conversation, *, now_ns: int) -> None:
-        may_have_more = conversation.go_on(now_ns=now_ns) and not conversation.socket.is_blocked
+        try:
+            may_have_more = conversation.go_on(now_ns=now_ns) and not conversation.socket.is_blocked
+        except Exception as fault:  # noqa: BLE001  # whatever it is, it is this conversation's alone
+            self._break_off(conversation, fault)
+            may_have_more = True
         self._watcher.on_served(conversation, now_ns=now_ns)
         if conversation.is_over:
             self._forget(conversation)

@@ -105,6 +105,12 @@ class Telemetry:
                 transfer.told_ns = now_ns
                 self._on_progress(transfer, conversation, now_ns=now_ns)
 
+    def on_fault(self, conversation: Conversation, fault: Exception) -> None:
+        """An error of the program itself, with all that helps to find it."""
+        known = self._known.get(conversation.connection.connection_id)
+        log = self._log if known is None else known.log
+        log.error("fault of the program", error=f"{type(fault).__name__}: {fault}", exc_info=fault)
+
     def on_gone(self, conversation: Conversation) -> None:
         """A connection is forgotten."""
         known = self._known.pop(conversation.connection.connection_id, None)

@@ -21,7 +21,7 @@ from mayhem_udp.store.folders import Folders, Parts
 from mayhem_udp.store.names import is_allowed_part
 from mayhem_udp.store.patterns import Pattern, States, check_pattern
 from mayhem_udp.store.quota import Quota
-from mayhem_udp.store.source import PERMISSIONS
+from mayhem_udp.store.source import PERMISSIONS, told_mtime_ns
 from mayhem_udp.units import KIB
 
 LOOKS_MAX: Final = 1_024
@@ -59,7 +59,7 @@ def entry_of(parts: Parts, status: Status) -> Entry | None:
         return None
     size = 0 if is_directory else status.st_size
     mode = stat.S_IMODE(status.st_mode) & PERMISSIONS
-    return Entry("/".join(parts), size, status.st_mtime_ns, mode, is_directory)
+    return Entry("/".join(parts), size, told_mtime_ns(status), mode, is_directory)
 
 
 _GONE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}

@@ -27,6 +27,13 @@ NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
 MODE_DEFAULT: Final = 0o644
 """Permissions of what has none of its own."""
 PERMISSIONS: Final = 0o777
+MTIME_MAX_NS: Final = (1 << 63) - 1
+"""In the year 2262; a file system may know later times, a message cannot tell them."""
+
+
+def told_mtime_ns(status: Status) -> int:
+    """When it was last changed, as far as that can be told to a peer."""
+    return max(min(status.st_mtime_ns, MTIME_MAX_NS), -MTIME_MAX_NS - 1)
 
 
 class Source(Protocol):
@@ -95,7 +102,7 @@ class FileSource:
         self._status = status
         self._never_waits = disk.is_in_memory(self._status)
         self.size = self._status.st_size
-        self.mtime_ns = self._status.st_mtime_ns
+        self.mtime_ns = told_mtime_ns(self._status)
         self._settled_ns = self._status.st_ctime_ns
         """The inode's last change that is known to be harmless."""
         self.mode = stat.S_IMODE(self._status.st_mode) & PERMISSIONS
@@ -139,7 +146,7 @@ class FileSource:
         now = self._status_now()
         if now.st_size != self.size or sent_bytes != self.size:
             raise self._changed("has another size than before")
-        if now.st_mtime_ns != self.mtime_ns:
+        if now.st_mtime_ns != self._status.st_mtime_ns:
             raise self._changed("was changed")
         return now.st_ctime_ns == self._settled_ns
 

@@ -12,6 +12,7 @@ from town import MAYHEM
 import mayhem_udp
 from mayhem_udp.errors import Code, IncompleteListError, LocalFileError
 from mayhem_udp.results import TransferFailure
+from mayhem_udp.store.source import MTIME_MAX_NS
 
 OVERRULING = "-dac_override,-dac_read_search"
 ORDINARY = (
@@ -236,3 +237,18 @@ def test_the_library_has_what_could_be_listed(town, closed):
         assert caught.value.code is Code.PERMISSION
         assert sorted(entry.name for entry in caught.value.entries) == ["open", "open/a", "priv"]
         assert [entry.name for entry in client.list("open/*")] == ["open/a"]
+
+
+def test_times_that_no_message_can_tell_are_told_as_the_last_that_it_can(town, daemon):
+    """In the year 2400 nanoseconds since 1970 take more than 63 bits; one such file ended the daemon."""
+    late = [town.file("late", 100), town.file("folder/later", 100), daemon.root / "there"]
+    late[2].write_bytes(b"there")
+    for each in late:
+        os.utime(each, ns=(13_569_465_600 * 10**9,) * 2)
+        assert each.stat().st_mtime_ns > MTIME_MAX_NS, "this file system knows no such time"
+    town.mayhem("put", late[0], daemon.url).well()
+    town.mayhem("put", "-r", late[1].parent, daemon.url).well()
+    assert "2262" in town.mayhem("stat", f"{daemon.url}there").well().out
+    assert town.mayhem("ls", "-r", daemon.url).well().out.count("2262") == 3
+    town.mayhem("get", "-r", daemon.url, town.folder / "back").well()
+    assert (town.folder / "back" / "late").stat().st_mtime_ns == MTIME_MAX_NS

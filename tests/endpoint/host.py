@@ -37,6 +37,7 @@ class Told(Silence):
 
     def __init__(self):
         self.ends = []
+        self.faults = []
         self._gone = threading.Semaphore(0)
         self._serving = threading.Event()
 
@@ -51,6 +52,9 @@ class Told(Silence):
     def wait_for_request(self):
         assert self._serving.wait(WAIT_S), "nobody asked for anything"
 
+    def on_fault(self, conversation, fault):
+        self.faults.append(fault)
+
     def on_gone(self, conversation):
         self._gone.release()
 
@@ -61,12 +65,13 @@ class Told(Silence):
 class Host:
     """The server, from its first datagram to `close`."""
 
-    def __init__(self, root, *, watcher=None, **changes):
+    def __init__(self, root, *, watcher=None, changed_store=lambda store: store, **changes):
         settings = settings_with(**changes)
         self.watcher = watcher or Told()
         self._loop = Loop()
         self._workers = Workers(self._loop, threads_max=2)
         self._store = open_store(root, placement=Placement.HIDDEN_FOLDER, clock_ns=monotonic_ns)
+        self._changed_store = changed_store(self._store)
         listener = Listener(
             settings=engine_settings(settings, Side.SERVER),
             limits=admission_limits(settings),
@@ -82,7 +87,7 @@ class Host:
         self._thread.start()
 
     def _house(self):
-        return House(self._store, ALL_ALLOWED, 100, lambda: self.server.transfers, self.server.rivals)
+        return House(self._changed_store, ALL_ALLOWED, 100, lambda: self.server.transfers, self.server.rivals)
 
     def ask(self, question):
         """What the question gives, asked on the server's loop."""

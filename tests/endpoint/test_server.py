@@ -3,10 +3,11 @@
 import threading
 
 import pytest
+from blundering import Blundering
 from host import WAIT_S, Host, Told
 
 import mayhem_udp
-from mayhem_udp.errors import Code, UnreachableError
+from mayhem_udp.errors import Code, TransferError, UnreachableError
 from mayhem_udp.transport.events import Origin
 
 
@@ -83,6 +84,22 @@ def test_a_client_that_is_stopped_says_so(start, tmp_path):
     assert [(end.code, end.reason) for end in host.watcher.ends] == [
         (Code.CANCELLED, "the client was stopped")
     ]
+
+
+@pytest.mark.parametrize("ask", [lambda client: list(client.list()), lambda client: client.stat("file")])
+def test_an_error_of_our_own_ends_the_connection_that_met_it_and_no_other(start, tmp_path, ask):
+    host = start(changed_store=Blundering)
+    with connect(host, tmp_path) as other:
+        other.put(b"contents", "file")
+        with connect(host, tmp_path) as client:
+            with pytest.raises(TransferError, match="the server has met an error of its own") as caught:
+                ask(client)
+            assert caught.value.code == Code.INTERNAL
+            host.watcher.wait_for_gone()
+            client.put(b"it goes on", "more")
+        other.get("file", tmp_path / "back")
+        assert (tmp_path / "back").read_bytes() == b"contents"
+    assert len(host.watcher.faults) == 1
 
 
 def test_others_are_served_while_one_transfer_goes_on_and_on(start, tmp_path):

@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from blundering import Blundering
 from host import Host, Told, settings_with
 
 import mayhem_udp
@@ -30,6 +31,9 @@ class Logging(Told):
     def on_served(self, conversation, *, now_ns):
         self._telemetry.on_served(conversation, now_ns=now_ns)
 
+    def on_fault(self, conversation, fault):
+        self._telemetry.on_fault(conversation, fault)
+
     def on_gone(self, conversation):
         self._telemetry.on_gone(conversation)
         super().on_gone(conversation)
@@ -43,9 +47,9 @@ class Logging(Told):
 def logged(tmp_path):
     """Does something as a client of a server that logs, and returns the lines."""
 
-    def logged(act, *, level="info"):
+    def logged(act, *, level="info", **more):
         watcher = Logging(level)
-        host = Host(tmp_path / "root", watcher=watcher)
+        host = Host(tmp_path / "root", watcher=watcher, **more)
         try:
             with mayhem_udp.connect(host.url, client__cache_dir=str(tmp_path / "cache")) as client:
                 act(client)
@@ -122,3 +126,14 @@ def test_datagrams_are_told_at_debug_level_only(logged):
 
     assert "datagrams" not in events(logged(act))
     assert "datagrams" in events(logged(act, level="debug"))
+
+
+def test_a_fault_of_the_program_is_told_with_where_it_happened(logged):
+    def act(client):
+        with pytest.raises(mayhem_udp.MayhemError, match="an error of its own"):
+            list(client.list())
+
+    lines = logged(act, level="error", changed_store=Blundering)
+    (line,) = [each for each in lines if each["event"] == "fault of the program"]
+    assert line["error"] == "ZeroDivisionError: as an example"
+    assert "blundering.py" in line["exception"]

@@ -120,7 +120,7 @@ class PingResult:
     rtt_avg_ms: float | None
     rtt_max_ms: float | None
     loss: float
-    """Share of the datagrams sent meanwhile that were lost, 0 to 1; 1 when nothing came back."""
+    """Share of the datagrams sent meanwhile that were lost on the way to the server, 0 to 1; 1 when nothing came back."""
 
     def as_dict(self) -> dict[str, object]:
         """The fields by name, fit for JSON."""

@@ -78,9 +78,9 @@ def _entry(message: EntryMessage) -> Entry:
 
 
 def ping_result(pings: Sequence[Inquiry]) -> PingResult:
-    """Times of the pings that were answered, and the share of their datagrams that were lost."""
+    """Times of the pings that were answered, and the share of their datagrams that were lost on the way there."""
     seconds = [ping.errand.seconds for ping in pings if ping.errand.error is None]
-    sent = sum(ping.errand.counts.sent for ping in pings)
+    sent = sum(ping.errand.counts.eliciting for ping in pings)
     lost = sum(max(ping.errand.counts.lost, 0) for ping in pings)
     answered = len(seconds)
     return PingResult(

@@ -28,6 +28,7 @@ class Counts(NamedTuple):
     """What a connection has counted so far, or over a time."""
 
     sent: int = 0
+    eliciting: int = 0
     received: int = 0
     retransmitted: int = 0
     lost: int = 0
@@ -39,6 +40,7 @@ class Counts(NamedTuple):
         """The counters as they are."""
         return cls(
             stats.datagrams_sent,
+            stats.eliciting_sent,
             stats.datagrams_received,
             stats.retransmitted,
             stats.lost - stats.spurious,
@@ -52,8 +54,8 @@ class Counts(NamedTuple):
 
     @property
     def loss(self) -> float:
-        """The share of what was sent that was lost, 0 to 1."""
-        return min(max(self.lost / self.sent, 0.0), 1.0) if self.sent else 0.0
+        """The share that was lost of what was sent and wanted to be acknowledged, 0 to 1."""
+        return min(max(self.lost / self.eliciting, 0.0), 1.0) if self.eliciting else 0.0
 
 
 class Errand:

@@ -34,6 +34,7 @@ class Departures:
         if self.probes_due:
             self.probes_due -= 1
             core.stats.probes_sent += 1
+        core.stats.eliciting_sent += run.count
         ledger = core.recovery.ledger
         before = ledger.in_flight_bytes
         core.path.delivery.on_sent(run, in_flight_before_bytes=before)

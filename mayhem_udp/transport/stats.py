@@ -10,6 +10,8 @@ class ConnectionStats(Struct):
     """Totals since the connection began; datagrams unless the name says bytes."""
 
     datagrams_sent: int = 0
+    eliciting_sent: int = 0
+    """Those of them that want to be acknowledged: only of these is it known whether they were lost."""
     datagrams_received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0

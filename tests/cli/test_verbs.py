@@ -148,7 +148,7 @@ def test_ping_tells_times_and_loss(shell: Shell, server: MemoryServer):
     server.pings_answered = 3
     assert shell("ping", "mayhem://h") == 0
     assert shell.out == (
-        "h:5000: 4 asked, 3 answered, 25.0 % of the datagrams lost on the way, "
+        "h:5000: 4 asked, 3 answered, 25.0 % of the datagrams lost on the way there, "
         "round trip 1.25 / 1.25 / 1.25 ms (least / average / most)\n"
     )
 
@@ -156,7 +156,7 @@ def test_ping_tells_times_and_loss(shell: Shell, server: MemoryServer):
 def test_ping_without_any_answer_is_exit_3(shell: Shell, server: MemoryServer):
     server.pings_answered = 0
     assert shell("ping", "-c", "2", "mayhem://h") == 3
-    assert shell.out == "h:5000: 2 asked, 0 answered, 100.0 % of the datagrams lost on the way\n"
+    assert shell.out == "h:5000: 2 asked, 0 answered, 100.0 % of the datagrams lost on the way there\n"
 
 
 # --- serve, proxy -------------------------------------------------------------------------------------------

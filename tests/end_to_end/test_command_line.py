@@ -31,7 +31,9 @@ def test_ls_stat_rm_and_ping_tell_what_they_should(town, daemon):
     assert "12,345 bytes" in told
     assert town.mayhem("rm", "docs/report.pdf").well().out == "removed docs/report.pdf\n"
     assert daemon.stored() == set()
-    assert "4 asked, 4 answered, 0.0 % of the datagrams lost on the way" in town.mayhem("ping").well().out
+    assert (
+        "4 asked, 4 answered, 0.0 % of the datagrams lost on the way there" in town.mayhem("ping").well().out
+    )
 
 
 def test_json_has_exactly_the_fields_that_are_promised(town, daemon):

@@ -154,3 +154,17 @@ def test_bytes_go_both_ways_at_once():
     assert bytes(pair.client.bodies[request].bytes) == back
     assert pair.connection._core.side is Side.CLIENT
     assert pair.now_ns < 20 * SECOND
+
+
+def test_what_is_lost_is_a_share_of_what_could_be_noticed():
+    """Datagrams that only acknowledge are lost unseen; among all that were sent 50 % looked like 31."""
+    pair = Pair("delay=5ms,out.drop=0.5", seed=4)
+    request = pair.connection.open_request()
+    for number in range(300):
+        pair.connection.send_message(request, b"ask")
+        pair.run_until(lambda n=number: len(pair.far.messages[request]) > n if pair.server.diaries else False)
+        pair.far.connection.send_message(request, b"answer")
+        pair.run_until(lambda n=number: len(pair.client.messages[request]) > n)
+    stats = pair.connection.stats
+    assert 0.45 < (stats.lost - stats.spurious) / stats.eliciting_sent < 0.55
+    assert stats.eliciting_sent < 0.8 * stats.datagrams_sent

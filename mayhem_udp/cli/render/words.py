@@ -132,7 +132,7 @@ def ping(result: PingResult, place: str) -> str:
     """One line about round trips."""
     counts = (
         f"{result.sent} asked, {result.received} answered, "
-        f"{share(result.loss)} of the datagrams lost on the way"
+        f"{share(result.loss)} of the datagrams lost on the way there"
     )
     if result.rtt_min_ms is None or result.rtt_avg_ms is None or result.rtt_max_ms is None:
         return f"{place}: {counts}"

@@ -255,9 +255,7 @@ class PackDownload:
     def _store_one(self, path: Path, file: SmallFile) -> None:
         with landing_at(path):
             check_landing(path)
-            last = landing_name(path).last
-            landing = SmallFile(last, file.data, file.mtime_ns, file.mode, Code.OK, file.sha256)
-            code = self._store_of(path.parent).write_small([landing])[0]
+            code = self._store_of(path.parent).write_small([file], names=[landing_name(path)])[0]
         if code is Code.INTEGRITY:
             raise IntegrityError(f"{file.name!r} did not arrive as it was sent")
         if code is not Code.OK:

@@ -33,6 +33,7 @@ _OBSTACLES: Final = {
         "it is a device, a pipe or the like",
         "use - for standard output: mayhem get URL - > {}",
     ),
+    Code.NOT_FOUND: ("there is no such folder, and none can be made", "name another place"),
     Code.PERMISSION: ("permission denied", "check owner and mode of its folder, or name another place"),
     Code.NO_SPACE: ("there is no space left", "make room, then try again"),
     Code.QUOTA: ("the disk quota is used up", "make room or raise the quota, then try again"),

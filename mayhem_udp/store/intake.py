@@ -94,9 +94,9 @@ class Intake:
             raise self._explain(error, header.name) from error
         return self._staging(claim, header, size, None, new_files=0)
 
-    def write_small(self, files: Sequence[SmallFile]) -> list[Code]:
+    def write_small(self, files: Sequence[SmallFile], *, names: Sequence[Name] = ()) -> list[Code]:
         """Store files that are whole in memory; those with OK are on the device when this returns."""
-        return SmallBatch(self._disk, self.shelf, self._committer, self._quota).store(files)
+        return SmallBatch(self._disk, self.shelf, self._committer, self._quota).store(files, names=names)
 
     # --- Steps ---------------------------------------------------------------------------------------
 

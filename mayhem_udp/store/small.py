@@ -61,13 +61,18 @@ class SmallBatch:
         self._shelf = shelf
         self._committer = committer
         self._quota = quota
+        self._names: Sequence[Name] = ()
         self._waiting: list[_Written] = []
         self._unsaved: list[int] = []
         """Files that have names which may not be on the device yet."""
         self.codes: list[Code] = []
 
-    def store(self, files: Sequence[SmallFile]) -> list[Code]:
-        """Store them all; what is OK is on the device when this returns."""
+    def store(self, files: Sequence[SmallFile], *, names: Sequence[Name] = ()) -> list[Code]:
+        """Store them all; what is OK is on the device when this returns.
+
+        `names` are the caller's own, one for each file; without them, those that the peer has given count.
+        """
+        self._names = names
         self.codes = [Code.OK] * len(files)
         with self._committer.folders.open() as opened:
             for index, file in enumerate(files):
@@ -84,11 +89,7 @@ class SmallBatch:
 
     def _try(self, index: int, file: SmallFile) -> Code:
         try:
-            name = check_name(
-                file.name,
-                max_bytes=self._quota.limits.name_max_bytes,
-                max_depth=self._quota.limits.name_depth_max,
-            )
+            name = self._names[index] if self._names else self._checked_name(file)
             if sha256(file.data).digest() != file.sha256:
                 return Code.INTEGRITY
             reservation = Reservation(self._quota)
@@ -106,6 +107,10 @@ class SmallBatch:
             reservation.end()
             return failure(error, name).code
         return Code.OK
+
+    def _checked_name(self, file: SmallFile) -> Name:
+        limits = self._quota.limits
+        return check_name(file.name, max_bytes=limits.name_max_bytes, max_depth=limits.name_depth_max)
 
     def _write(self, index: int, name: Name, content: SmallFile, reservation: Reservation) -> _Written:
         file, file_name = self._shelf.create_small()

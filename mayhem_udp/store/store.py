@@ -76,9 +76,9 @@ class Store:
         """A staging without a name: for bytes that are only passed on."""
         return self._taking().scratch(size=size)
 
-    def write_small(self, files: Sequence[SmallFile]) -> list[Code]:
+    def write_small(self, files: Sequence[SmallFile], *, names: Sequence[Name] = ()) -> list[Code]:
         """Store many small files durably; returns the outcome of each."""
-        return self._taking().write_small(files)
+        return self._taking().write_small(files, names=names)
 
     @property
     def takes_files(self) -> bool:

@@ -165,6 +165,16 @@ def test_many_downloads_into_a_folder_without_permission_name_their_paths(town, 
     assert "cannot write many/7 here: permission denied" in ended.err
 
 
+def test_a_name_that_begins_like_a_drive_lands_with_its_folder_among_many(town, daemon):
+    """As a whole name it is refused; in a folder it is a name like any other, here as at the server."""
+    for number in range(PATIENT):
+        town.file(f"odd/{number}", 10)
+    (town.here / "odd" / "a:b").write_bytes(b"a and b")
+    town.mayhem("put", "-r", "odd", daemon.url).well()
+    town.mayhem("get", "-r", f"{daemon.url}odd/", "back").well()
+    assert (town.here / "back" / "a:b").read_bytes() == b"a and b"
+
+
 @pytest.mark.parametrize("count", [1, PATIENT])
 def test_a_server_without_permission_says_that_it_is_the_server(town, count):
     daemon = town.daemon("--listen", "127.0.0.1:0", before=ORDINARY)

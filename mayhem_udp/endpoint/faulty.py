@@ -87,7 +87,10 @@ class FaultySocket:
             return self._clock()
         sent_ns = None if self.is_blocked else self._sent.next_due_ns()
         came_ns = self._came.next_due_ns()
-        return min((due for due in (sent_ns, came_ns) if due is not None), default=None)
+        return min(
+            (due for due in (sent_ns, came_ns, self._inner.next_deadline_ns()) if due is not None),
+            default=None,
+        )
 
     def poll_trouble(self) -> Trouble | None:
         """The socket's own."""

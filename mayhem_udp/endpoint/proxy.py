@@ -140,13 +140,17 @@ class ProxyEndpoint:
                 self._proxy.refuse(batch)
             else:
                 self._proxy.enter(flow, Direction.OUT, batch, now_ns=now_ns)
+        if self._front.next_deadline_ns() is not None:
+            self._loop.call_soon(self._on_client)  # more was read ahead, and the descriptor shows it no more
         while self._front.poll_trouble() is not None:
             continue  # a client that went away
         self._pass_on()
 
     def _on_server(self, number: int) -> None:
         """The server has answered a flow."""
-        out = self._exits[number]
+        out = self._exits.get(number)
+        if out is None:
+            return
         now_ns = monotonic_ns()
         for _ in range(READS_MAX):
             batch = out.socket.receive()
@@ -154,6 +158,8 @@ class ProxyEndpoint:
                 break
             out.has_answered = True
             self._proxy.enter(out.flow, Direction.IN, batch, now_ns=now_ns)
+        if out.socket.next_deadline_ns() is not None:
+            self._loop.call_soon(partial(self._on_server, number))
         self._look_at_troubles(out)
         self._pass_on()
 

@@ -69,6 +69,11 @@ class Receiver:
         self.datagrams_cut = 0
         """Larger than what a read takes, and dropped for it."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was read that `receive` has not given yet."""
+        return self._kept is not None
+
     def receive(self) -> ReceivedBatch | None:
         """The next batch, valid until the next call; None when nothing was there at the last look."""
         first, self._kept = self._kept, None

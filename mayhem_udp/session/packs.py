@@ -52,10 +52,11 @@ class PackSender:
     """
 
     def __init__(
-        self, exchange: Exchange, files: Iterator[SmallFile], *, gather: Gather = gather_here
+        self, exchange: Exchange, files: Iterator[SmallFile], *, count: int, gather: Gather = gather_here
     ) -> None:
         self._exchange = exchange
         self._files = files
+        self._count = count
         self._gather = gather
         self._is_gathering = False
         self._offset = 0
@@ -79,7 +80,7 @@ class PackSender:
             parts.append(encode_file(file))
             self._sizes_bytes.append(len(file.data))
             size += len(parts[-1])
-            if size >= most:
+            if size >= most and len(self._sizes_bytes) < self._count:
                 return Gathered(b"".join(parts), is_last=False)
         return Gathered(b"".join(parts), is_last=True)
 
@@ -210,7 +211,7 @@ class PutPackSender(Exchange):
         on_codes: Callable[[int, tuple[int, ...]], None],
     ) -> None:
         super().__init__(connection, workers, request)
-        self._sender = PackSender(self, files)
+        self._sender = PackSender(self, files, count=count)
         self.count = count
         self._known = 0
         self._on_codes = on_codes
@@ -354,7 +355,7 @@ class GetPackSender(Exchange):
             raise PeerError("a pack has too many files, or none", code=Code.LIMIT_EXCEEDED)
         self.count = len(ask.names)
         files = (_read_or_code(read, name) for name in ask.names)
-        self._sender = PackSender(self, files, gather=self._gather)
+        self._sender = PackSender(self, files, count=self.count, gather=self._gather)
 
     @property
     def bytes_done(self) -> int:

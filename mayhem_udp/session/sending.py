@@ -128,7 +128,7 @@ class FileSender:
             self._complete()
             return
         self.sha256.update(block)
-        if self._skip.stop_of(self.offset) <= self.offset:
+        if not self._skip.covers(self.offset, self.offset + len(block)):
             self._exchange.connection.supply_body(self._exchange.request, self.offset, block)
         self.offset += len(block)
 

@@ -7,6 +7,7 @@ Owns the counters of sent, delivered and lost bytes. Never decides a rate.
 """
 
 from mayhem_udp.transport.ledger import DeliveryState, Run
+from mayhem_udp.units import SECOND
 
 
 class Delivery:
@@ -18,6 +19,7 @@ class Delivery:
         "_first_sent_ns",
         "app_limited_until_bytes",
         "delivered_bytes",
+        "fastest_bytes_per_s",
         "lost_bytes",
         "sent_bytes",
     )
@@ -26,6 +28,8 @@ class Delivery:
         self.delivered_bytes = 0
         self.sent_bytes = 0
         self.lost_bytes = 0
+        self.fastest_bytes_per_s = 0
+        """The most that any sample has shown."""
         self.app_limited_until_bytes = 0
         """Samples of what was sent before this much is delivered do not show the path's limit."""
         self._delivered_ns = 0
@@ -65,6 +69,12 @@ class Delivery:
         if self.app_limited_until_bytes and self.delivered_bytes > self.app_limited_until_bytes:
             self.app_limited_until_bytes = 0
         return newest
+
+    def on_rate(self, delivered_bytes: int, *, interval_ns: int) -> None:
+        """Note how fast that was."""
+        if interval_ns:
+            bytes_per_s = delivered_bytes * SECOND // interval_ns
+            self.fastest_bytes_per_s = max(self.fastest_bytes_per_s, bytes_per_s)
 
 
 def _number(run: Run) -> int:

@@ -76,18 +76,36 @@ class Inbound:
 
     def _handle_data(self, opened: Opened, *, now_ns: int) -> None:
         acks = self._core.acks
-        if self._core.memory.left_bytes <= 0:  # as if a buffer on the way had been full: it comes again
-            self._core.stats.no_room_dropped += opened.count
-            return
         gap = 0
         chunk = opened.segment_bytes - DATA_OVERHEAD_BYTES
-        for run in unpacking.data_runs(opened):
+        runs, taken = unpacking.data_runs(opened), opened.count
+        if self._core.memory.left_bytes <= 0:  # as if a buffer on the way had been full: it comes again
+            runs = [part for run in runs if (part := self._what_fills_holes(run, opened)) is not None]
+            taken = sum(run.datagrams for run in runs)
+            self._core.stats.no_room_dropped += opened.count - taken
+            if not taken:
+                return
+        for run in runs:
             gap += run.first != acks.largest + 1
             new = acks.record(run.first, run.datagrams, now_ns=now_ns)
             for fresh in unpacking.new_parts(run, new, chunk_bytes=chunk):
                 self._take_body(opened, fresh, now_ns=now_ns)
         ack_now = opened.flags & ACK_NOW
-        acks.on_eliciting(opened.count, ack_now=bool(ack_now), gap=gap, now_ns=now_ns)
+        acks.on_eliciting(taken, ack_now=bool(ack_now), gap=gap, now_ns=now_ns)
+
+    def _what_fills_holes(self, run: unpacking.DataRun, opened: Opened) -> unpacking.DataRun | None:
+        """The part of a run below what has come of its body: what waits for it can only be let go of with it."""
+        request = self._core.requests.open.get(request_of(run.stream_id))
+        body = request.body_received if request is not None else None
+        if body is None or not body.received:
+            return None
+        chunk = opened.segment_bytes - DATA_OVERHEAD_BYTES
+        is_last = run.row + run.datagrams == opened.count
+        short = opened.count * opened.segment_bytes - opened.total_bytes if is_last else 0
+        if run.offset + run.datagrams * chunk - short <= body.received.stop:
+            return run
+        count = (body.received.stop - run.offset) // chunk
+        return unpacking.part(run, run.first, run.first + count, chunk_bytes=chunk) if count > 0 else None
 
     def _take_body(self, opened: Opened, run: unpacking.DataRun, *, now_ns: int) -> None:
         core = self._core

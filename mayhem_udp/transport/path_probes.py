@@ -7,8 +7,10 @@ from mayhem_udp.transport.core import Core
 from mayhem_udp.transport.datagrams import Transmit
 from mayhem_udp.transport.departures import Departures
 from mayhem_udp.transport.ledger import Run
+from mayhem_udp.transport.pmtud import CHEAP_BYTES, DEAR_NS
 from mayhem_udp.transport.state import State
 from mayhem_udp.transport.timers import Timer
+from mayhem_udp.units import SECOND
 from mayhem_udp.wire.codec import encode_datagram, encode_frame
 from mayhem_udp.wire.declarations import DatagramFlag, DatagramType
 from mayhem_udp.wire.frames import PathChallenge, Ping
@@ -30,7 +32,8 @@ class PathProbes:
         core = self._core
         if core.path.mtu.raise_due(now_ns=now_ns):
             core.path.mtu.search(ceiling_bytes=core.ceiling_bytes)
-        size = core.path.mtu.wanted_probe_bytes()
+        cheap_bytes = core.path.delivery.fastest_bytes_per_s * DEAR_NS // SECOND
+        size = core.path.mtu.wanted_probe_bytes(limit_bytes=max(cheap_bytes, CHEAP_BYTES))
         if not size or core.state is not State.OPEN or self._mtu_next_ns > now_ns:
             return None
         if not has_window or core.path.rtt.samples == 0:

@@ -8,9 +8,9 @@ Never sends: `outbound` asks for the size of the next probe.
 
 from typing import Final
 
-from mayhem_udp.limits import DATAGRAM_MIN_BYTES
+from mayhem_udp.limits import DATAGRAM_MAX_BYTES, DATAGRAM_MIN_BYTES
 from mayhem_udp.transport.loss import PERSISTENT_PROBES
-from mayhem_udp.units import MINUTE
+from mayhem_udp.units import MINUTE, MS
 
 PROBES_MAX: Final = 5
 """Losses of one size before it counts as too large; RFC 8899 section 5.1.2 says 3, but we work where a
@@ -24,6 +24,11 @@ SWALLOWED_MIN: Final = 8
 smaller ones do: at 50 % random loss that happens by chance once in 256 times, and costs a new search."""
 SWALLOWED_TIMEOUTS: Final = 7
 """As long as the three timeouts of persistent congestion (RFC 9002 section 7.6.1)."""
+CHEAP_BYTES: Final = 1_472
+"""What Ethernet carries is tried on every path ..."""
+DEAR_NS: Final = 25 * MS
+"""... and more only where it takes no longer than this at the fastest that the path has delivered: 64 KB hold up a modem's
+line for 15 seconds, and what waits behind them counts as lost."""
 PLATEAUS: Final = (
     *(1_232, 1_252, 1_292, 1_332, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472),
     *(1_972, 2_972, 4_322, 8_152, 8_952, 8_972, 16_332, 32_716, 65_487),
@@ -63,8 +68,14 @@ class PathMtu:
         self._losses = 0
         self._probe_bytes = self._candidates[-1] if self._candidates else 0
 
-    def wanted_probe_bytes(self) -> int:
-        """The size to try next; 0 when the search is over."""
+    def wanted_probe_bytes(self, *, limit_bytes: int = DATAGRAM_MAX_BYTES) -> int:
+        """The size to try next; 0 when the search is over, or nothing within the limit is left to try."""
+        if self._probe_bytes > limit_bytes:
+            within = [size for size in self._candidates if size <= limit_bytes]
+            if not within:
+                return 0
+            self._losses = 0
+            self._probe_bytes = within[-1]
         return self._probe_bytes
 
     def on_acked(self, size: int) -> None:

@@ -168,6 +168,7 @@ class Recovery:
         interval_ns = 0
         if newest is not None:
             interval_ns = max(newest.sent_ns - then.first_sent_ns, now_ns - then.delivered_ns)
+            delivery.on_rate(delivery.delivered_bytes - then.delivered_bytes, interval_ns=interval_ns)
         path.controller.on_ack(
             AckSample(
                 now_ns=now_ns,

@@ -323,3 +323,15 @@ def test_buffers_that_are_not_asked_for_stay_as_the_system_has_them(bench):
     default_bytes = raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     grant = bench.server(SINGLY.__class__()).receive_buffer
     assert (grant.given_bytes, grant.is_short) == (default_bytes, False)
+
+
+def test_a_batch_that_was_read_ahead_is_a_reason_to_come_back(bench):
+    """The descriptor shows it no more; after sixteen batches a turn ended, and the next one waited for a stranger's."""
+    here = bench.server()
+    for _ in range(2):
+        bench.client(here).send(batch_to(here.local, b"one datagram", 12))
+    wait_readable(here)
+    assert here.receive() is not None
+    assert here.next_deadline_ns() is not None
+    assert here.receive() is not None
+    assert here.next_deadline_ns() is None

@@ -14,7 +14,7 @@ from mayhem_udp.transport.pmtud import (
     SWALLOWED_TIMEOUTS,
     PathMtu,
 )
-from mayhem_udp.units import MS
+from mayhem_udp.units import MS, SECOND
 
 SIZES = st.integers(DATAGRAM_MIN_BYTES, DATAGRAM_MAX_BYTES)
 
@@ -176,3 +176,23 @@ def test_lost_probes_of_the_size_are_no_congestion(pair):
     assert pair.connection.path.delivery.lost_bytes == 0
     assert pair.connection.stats.lost == 0, "no datagram that carried anything"
     assert pair.connection.path.mtu.current_bytes == 1_232
+
+
+def test_what_the_path_would_carry_for_long_is_not_tried_until_it_is_faster():
+    mtu = PathMtu(ceiling_bytes=65_487)
+    assert mtu.wanted_probe_bytes(limit_bytes=1_472) == 1_472
+    mtu.on_acked(1_472)
+    assert mtu.wanted_probe_bytes(limit_bytes=1_472) == 0
+    assert mtu.wanted_probe_bytes(limit_bytes=9_000) == 8_952
+    assert probe(mtu, 65_487) < 6
+    assert mtu.current_bytes == 65_487
+
+
+def test_a_modems_line_is_not_blocked_by_probes_for_a_size_that_it_could_carry():
+    """64 KB on it take 15 seconds: all that waited behind counted as lost, again and again, and nothing ever ended."""
+    wide = {"datagram_max_bytes": 65_487}
+    pair = Pair("delay=65ms,rate=33600,queue=16K", client=wide, server=wide)
+    pair.open()
+    arrives(pair, *sent_body(pair, 20_000))
+    assert pair.now_ns < 10 * SECOND
+    assert pair.connection.path.mtu.current_bytes <= 1_472

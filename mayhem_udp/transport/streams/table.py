@@ -57,6 +57,7 @@ class RequestTable:
         "_memory",
         "_open_max",
         "_promise_bytes",
+        "_seen",
         "_side",
         "_window_bytes",
         "_window_max_bytes",
@@ -97,6 +98,8 @@ class RequestTable:
         self.peer_limit = EARLY_REQUESTS
         """The same, as the client has heard it."""
         self.next = 0
+        self._seen = 0
+        """The peer has opened the numbers below this."""
 
     def on_peer_parameters(self, *, body_window_bytes: int, requests_max: int) -> None:
         """What the peer grants at the start."""
@@ -131,6 +134,8 @@ class RequestTable:
             raise PeerError("more requests were opened than allowed", code=Code.TOO_MANY_REQUESTS)
         request = Request(number, memory=self._memory)
         self.open[number] = request
+        self._seen = max(self._seen, number + 1)
+        self._raise_limit()
         return request
 
     def body_sent(self, request: Request) -> BodySend:
@@ -164,6 +169,7 @@ class RequestTable:
     def _raise_limit(self) -> None:
         """As many more as have ended may be opened, once they are worth the words."""
         limit = self._ended.covered + self._open_max
-        if limit - self.limit >= max(self._open_max // RAISE_SHARE, 1):
+        is_waited_for = self._seen >= self.limit and limit > self.limit
+        if is_waited_for or limit - self.limit >= max(self._open_max // RAISE_SHARE, 1):
             self.limit = limit
             self.limit_is_news = True

@@ -87,7 +87,7 @@ class Bbr:
         if following is not None:
             self._enter(following)
         if model.bandwidth.rate:
-            self._set_pacing()
+            self._set_pacing(sample)
             self._set_window(sample)
 
     def _on_first_rtt(self, rtt_ns: int) -> None:
@@ -99,10 +99,15 @@ class Bbr:
     def _enter(self, state: State) -> None:
         self._phase = PHASES[state](self._model)
 
-    def _set_pacing(self) -> None:
-        """Draft sections 5.6.2 and 5.6.3. Until the path was full once, the rate only grows."""
+    def _set_pacing(self, sample: AckSample) -> None:
+        """Draft sections 5.6.2 and 5.6.3. Until the path was full once, the rate only grows.
+
+        Never slower than a datagram in a round trip, which no queue feels: where for a while only short messages
+        arrive, their bytes are no measure, and a full datagram would wait for seconds.
+        """
         model = self._model
         rate = self._phase.pacing_gain * model.rate * PACING_MARGIN
+        rate = max(rate, model.datagram_bytes * SECOND / max(sample.rtt_smoothed_ns, 1))
         if model.full_reached or rate > self._pacing:
             self._pacing = rate
         rate_bps = int(self._pacing * BITS_PER_BYTE)

@@ -171,14 +171,17 @@ def test_errands_that_nobody_waits_for_any_more_are_given_up(endpoint):
 
 
 def test_counts_are_those_of_the_time_between_and_of_earlier_tries():
-    now = Counts.of(ConnectionStats(datagrams_sent=100, lost=12, spurious=2, retransmitted=9))
-    before, earlier = Counts(sent=40, lost=4, retransmitted=1), Counts(sent=5, lost=5)
+    now = Counts.of(
+        ConnectionStats(datagrams_sent=100, eliciting_sent=60, lost=12, spurious=2, retransmitted=9)
+    )
+    before = Counts(sent=40, eliciting=20, lost=4, retransmitted=1)
+    earlier = Counts(sent=5, eliciting=5, lost=5)
     total = now.since(before, earlier)
-    assert (total.sent, total.lost, total.retransmitted) == (65, 11, 8)
-    assert total.loss == 11 / 65
+    assert (total.sent, total.eliciting, total.lost, total.retransmitted) == (65, 45, 11, 8)
+    assert total.loss == 11 / 45
     assert Counts().loss == 0.0
-    assert Counts(sent=1, lost=3).loss == 1.0
-    assert Counts(sent=1, lost=-3).loss == 0.0
+    assert Counts(sent=1, eliciting=1, lost=3).loss == 1.0
+    assert Counts(sent=1, eliciting=1, lost=-3).loss == 0.0
 
 
 def test_errands_have_their_turns_while_the_next_one_is_in_the_making(endpoint):

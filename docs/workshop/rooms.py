@@ -34,6 +34,7 @@ class Room(NamedTuple):
 
 
 BANDS: Final = (
+    (Room(("__main__",), "where the command begins", WORLD),),
     (Room(("cli",), "arguments in, exit code out; all words that a person sees", WORLD),),
     (Room(("api",), "the library: connect(), and every verb as a method", WORLD),),
     (

@@ -1,4 +1,4 @@
-"""The entry of the command: arguments in, exit code out.
+"""The command as a whole: arguments in, exit code out.
 
 Owns the list of verbs, when their modules are imported (late), and what becomes of errors, signals and
 closed pipes. Never does a verb's work.
@@ -96,12 +96,12 @@ def main() -> int:
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # numpy's: its threads spin, and nothing here uses them
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _stop)
     from mayhem_udp.cli.streams import take_standard_streams
 
     take_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until here they end it by themselves
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
     return run(sys.argv[1:])
 
 

@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 import mayhem_udp
 from mayhem_udp.cli.main import VERBS, mayhem
 
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+ENTRY = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"]["mayhem"].partition(":")[0]
 COMMAND = [sys.executable, "-m", "mayhem_udp.cli.main"]
 
 
@@ -35,9 +38,11 @@ def imported_after(code: str) -> set[str]:
 
 
 def test_the_version_is_told_without_importing_anything_heavy():
-    loaded = imported_after("from mayhem_udp.cli.main import run; run(['--version'])")
+    loaded = imported_after(f"import sys, {ENTRY} as entry; sys.argv[1:] = ['--version']; entry.main()")
     ours = {name for name in loaded if name.startswith("mayhem_udp")}
-    assert ours == {"mayhem_udp", "mayhem_udp.cli", "mayhem_udp.cli.main"}
+    assert ours == {"mayhem_udp", "mayhem_udp.errors"} | {
+        f"mayhem_udp.{name}" for name in ("__main__", "cli", "cli.main", "cli.streams")
+    }
     assert not loaded & {"numpy", "construct", "structlog", "rich", "msgspec", "tomllib", "dataclasses"}
     assert run("--version").stdout == f"mayhem {mayhem_udp.__version__}\n"
 
@@ -286,6 +291,42 @@ def test_a_signal_ends_it_cleanly(number: int, line: bytes):
         os.close(master)
         os.close(slave)
     assert (process.returncode, out, err.strip()) == (1, b"", line)
+
+
+@pytest.mark.parametrize(
+    "module", ["click", "mayhem_udp.cli.main", "mayhem_udp.cli.streams", "mayhem_udp.cli.verbs.ls"]
+)
+def test_an_interruption_before_all_is_imported_is_told_in_words(module: str):
+    code = f"""
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["mayhem", "ls", "mayhem://localhost:1/"]
+from {ENTRY} import main
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()  # click may have ended the line of ^C before
+    assert line.startswith("mayhem: interrupted")
+
+
+def test_the_package_itself_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "mayhem_udp", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, f"mayhem {mayhem_udp.__version__}\n")
 
 
 # --- Completion -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
 from mayhem_udp.api.outcomes import the_one
-from mayhem_udp.api.questions import Inquiry, ping_result
+from mayhem_udp.api.questions import Inquiry, PingSums
 from mayhem_udp.api.together import Telling
 from mayhem_udp.api.uploads import Gathering, Upload, Uploadable
 from mayhem_udp.config import Settings, Sources, load, with_overrides
@@ -205,13 +205,24 @@ class Client:
         `loss` is the share of the datagrams sent meanwhile that were lost. Raises `UnreachableError`
         when the server cannot be reached at all.
         """
+        sums = PingSums()
+        for _ in self._each_ping(count, sums):
+            pass
+        return sums.result()
+
+    def pings(self, count: int = 4) -> Iterator[PingResult]:
+        """Like `ping`, but tells after each round trip what all so far came to."""
+        sums = PingSums()
+        return (sums.result() for _ in self._each_ping(count, sums))
+
+    def _each_ping(self, count: int, sums: PingSums) -> Iterator[None]:
         self._ask(Inquiry.ping(0))  # whoever connects now does not measure the handshake
-        pings: list[Inquiry] = []
         for number in range(1, count + 1):
-            pings.append(Inquiry.ping(number))
+            inquiry = Inquiry.ping(number)
             with suppress(UnreachableError):
-                self._ask(pings[-1])
-        return ping_result(pings)
+                self._ask(inquiry)
+            sums.add(inquiry)
+            yield
 
     # --- Running -------------------------------------------------------------------------------------
 

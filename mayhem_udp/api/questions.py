@@ -4,6 +4,7 @@ Owns how answers become results. Never talks to a server itself.
 """
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from mayhem_udp.endpoint.errand import Errand
@@ -77,17 +78,35 @@ def _entry(message: EntryMessage) -> Entry:
         raise TransferError("the server sent a name that is not UTF-8") from None
 
 
-def ping_result(pings: Sequence[Inquiry]) -> PingResult:
-    """Times of the pings that were answered, and the share of their datagrams that were lost on the way there."""
-    seconds = [ping.errand.seconds for ping in pings if ping.errand.error is None]
-    sent = sum(ping.errand.counts.eliciting for ping in pings)
-    lost = sum(max(ping.errand.counts.lost, 0) for ping in pings)
-    answered = len(seconds)
-    return PingResult(
-        sent=len(pings),
-        received=answered,
-        rtt_min_ms=min(seconds) * MS_PER_SECOND if seconds else None,
-        rtt_avg_ms=sum(seconds) / answered * MS_PER_SECOND if seconds else None,
-        rtt_max_ms=max(seconds) * MS_PER_SECOND if seconds else None,
-        loss=min(lost / sent, 1.0) if sent and answered else 1.0 if pings else 0.0,
-    )
+class PingSums:
+    """Times of the pings that were answered so far, and the share of their datagrams that were lost on the way there."""
+
+    def __init__(self) -> None:
+        self._asked = self._answered = 0
+        self._sent = self._lost = 0
+        self._least_s, self._most_s, self._sum_s = inf, 0.0, 0.0
+
+    def add(self, ping: Inquiry) -> None:
+        """One more, which is over."""
+        errand = ping.errand
+        self._asked += 1
+        self._sent += errand.counts.eliciting
+        self._lost += max(errand.counts.lost, 0)
+        if errand.error is None:
+            self._answered += 1
+            self._sum_s += errand.seconds
+            self._least_s = min(self._least_s, errand.seconds)
+            self._most_s = max(self._most_s, errand.seconds)
+
+    def result(self) -> PingResult:
+        """What they came to."""
+        answered = self._answered
+        unanswered = 1.0 if self._asked else 0.0
+        return PingResult(
+            sent=self._asked,
+            received=answered,
+            rtt_min_ms=self._least_s * MS_PER_SECOND if answered else None,
+            rtt_avg_ms=self._sum_s / answered * MS_PER_SECOND if answered else None,
+            rtt_max_ms=self._most_s * MS_PER_SECOND if answered else None,
+            loss=min(self._lost / self._sent, 1.0) if self._sent and answered else unanswered,
+        )

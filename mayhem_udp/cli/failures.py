@@ -60,7 +60,7 @@ _UNREACHABLE_ERRNOS: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETD
 class Stopped(BaseException):
     """A signal that asks the command to end; like `KeyboardInterrupt`, it passes every `except Exception`."""
 
-    def __init__(self, number: int, remedy: str = RESUMABLE) -> None:
+    def __init__(self, number: int, remedy: str = "") -> None:
         super().__init__(number)
         self.number = number
         self.remedy = remedy
@@ -95,7 +95,7 @@ def failure_of(error: BaseException, *, about: str = "") -> Failure:
         case click.ClickException():
             return Failure((_of_click(error),), USAGE)
         case click.Abort() | KeyboardInterrupt():
-            remedy = str(error.__cause__ or error) or RESUMABLE  # click raises its own from Python's
+            remedy = str(error.__cause__ or error)  # click raises its own from Python's
             return Failure((sentence("interrupted", remedy),), FAILED)
         case Stopped():
             name = signal.Signals(error.number).name
@@ -121,6 +121,17 @@ def with_remedy(error: MayhemError, *, name: str, remedy: str) -> MayhemError:
     if error.code != Code.IS_DIRECTORY:
         return error
     return type(error)(f"{name} is a folder", code=error.code, remedy=remedy)
+
+
+@contextmanager
+def going_on_later() -> Iterator[None]:
+    """Around transfers that the same command can go on with: whoever stops them is told so, unless told otherwise."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or RESUMABLE) from None
+    except Stopped as stopped:
+        raise Stopped(stopped.number, stopped.remedy or RESUMABLE) from None
 
 
 @contextmanager

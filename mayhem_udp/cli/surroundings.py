@@ -50,8 +50,8 @@ class Remote(Protocol):
     def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
         """Remove files; what came of each as it is known."""
 
-    def ping(self, count: int = 4) -> PingResult:
-        """Measure round trips."""
+    def pings(self, count: int = 4) -> Iterator[PingResult]:
+        """Measure round trips; after each, what they came to so far."""
 
     def __enter__(self) -> Self:
         """Connect."""

@@ -63,6 +63,8 @@ class MemoryServer:
     """Those of the last connection."""
     unreachable: bool = False
     pings_answered: int = 4
+    stop: BaseException | None = None
+    """What comes as soon as something has been sent, removed or answered, such as an interruption."""
     echo_damage: bytes = b""
     offers_everything: bool = False
     """Whether all that is here is listed, whatever was asked for."""
@@ -130,15 +132,18 @@ class MemoryServer:
                 yield TransferFailure(name=name, error=error)
 
     def echo(self, source: Path, *, out_dir: Path) -> TransferResult:
+        self._stop()
         content = source.read_bytes()
         path = out_dir / f"received_{source.name}"
         path.write_bytes(content + self.echo_damage)
         return result(source.name, content, path=path, verified=not self.echo_damage)
 
     def list(self, pattern: str) -> list[Entry]:
+        self._stop()
         return [entry for entry in self._entries() if self.offers_everything or _matches(entry.name, pattern)]
 
     def stat(self, name: str) -> Entry:
+        self._stop()
         for entry in self._entries():
             if entry.name == name:
                 return entry
@@ -146,21 +151,24 @@ class MemoryServer:
 
     def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
         for name in names:
+            self._stop()
             gone = self.files.pop(name, None) is not None
             error = None if gone else RefusedError(f"there is no {name}", code=Code.NOT_FOUND)
             yield Removal(name=name, error=error)
 
-    def ping(self, count: int = 4) -> PingResult:
-        got = min(count, self.pings_answered)
-        time_ms = 1.25 if got else None
-        return PingResult(
-            sent=count,
-            received=got,
-            rtt_min_ms=time_ms,
-            rtt_avg_ms=time_ms,
-            rtt_max_ms=time_ms,
-            loss=1 - got / count,
-        )
+    def pings(self, count: int = 4) -> Iterator[PingResult]:
+        for sent in range(1, count + 1):
+            got = min(sent, self.pings_answered)
+            time_ms = 1.25 if got else None
+            yield PingResult(
+                sent=sent,
+                received=got,
+                rtt_min_ms=time_ms,
+                rtt_avg_ms=time_ms,
+                rtt_max_ms=time_ms,
+                loss=1 - got / sent,
+            )
+            self._stop()
 
     def _entries(self) -> Iterator[Entry]:
         folders = {
@@ -171,7 +179,12 @@ class MemoryServer:
         for name, content in sorted(self.files.items()):
             yield Entry(name=name, bytes=len(content), mtime_ns=1_700_000_000 * 10**9, kind=EntryKind.FILE)
 
+    def _stop(self) -> None:
+        if self.stop is not None:
+            raise self.stop
+
     def _tell(self, name: str, content: bytes) -> None:
+        self._stop()
         for step in self.steps:
             self._progress(step)
         self._progress(

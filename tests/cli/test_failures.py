@@ -79,9 +79,11 @@ def test_each_problem_of_a_configuration_has_its_line():
         (socket.gaierror(-2, "x"), 3, "the host's name is not known; next: check the spelling"),
         (OSError(errno.EXDEV, "x"), 1, os.strerror(errno.EXDEV)),
         (OSError("odd\x07"), 1, "odd\\x07"),
-        (KeyboardInterrupt(), 1, f"interrupted; next: {RESUME}"),
-        (click.Abort(), 1, f"interrupted; next: {RESUME}"),
-        (Stopped(signal.SIGTERM), 1, f"stopped by SIGTERM; next: {RESUME}"),
+        (KeyboardInterrupt(), 1, "interrupted"),
+        (click.Abort(), 1, "interrupted"),
+        (Stopped(signal.SIGTERM), 1, "stopped by SIGTERM"),
+        (KeyboardInterrupt(RESUME), 1, f"interrupted; next: {RESUME}"),
+        (Stopped(signal.SIGTERM, RESUME), 1, f"stopped by SIGTERM; next: {RESUME}"),
         (click.UsageError("No such thing."), 2, "no such thing; next: `mayhem --help`"),
         (click.FileError("a.txt", "gone"), 2, "could not open file 'a.txt': gone; next:"),
     ],
@@ -117,6 +119,32 @@ def test_a_file_that_cannot_be_read_is_told_in_our_words_and_the_others_go(
 
 def test_a_reader_that_has_seen_enough_hears_nothing_more():
     assert failure_of(BrokenPipeError()) == Failure((), 1)
+
+
+STOPS = [(KeyboardInterrupt, "interrupted"), (lambda: Stopped(signal.SIGTERM), "stopped by SIGTERM")]
+
+
+@pytest.mark.parametrize(("stop", "said"), STOPS)
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["put", "a", "mayhem://h/"], f"; next: {RESUME}"),
+        (["get", "mayhem://h/b"], f"; next: {RESUME}"),
+        (["put", "-", "mayhem://h/a"], "; next: standard input cannot be resumed, begin anew"),
+        (["get", "mayhem://h/b", "-"], "; next: standard output cannot be resumed, begin anew"),
+        (["echo", "a", "mayhem://h/"], ""),
+        (["ls", "mayhem://h/"], ""),
+        (["stat", "mayhem://h/b"], ""),
+        (["rm", "mayhem://h/b"], ""),
+        (["ping", "mayhem://h/"], ""),
+    ],
+)
+def test_only_what_can_go_on_is_said_to_go_on(shell: Shell, arguments: list[str], remedy: str, stop, said):
+    Path("a").write_bytes(b"one")
+    shell.server.files["b"] = b"two"
+    shell.server.stop = stop()
+    assert shell(*arguments) == 1
+    assert shell.err.strip() == f"mayhem: {said}{remedy}"
 
 
 def test_what_nobody_foresaw_is_not_dressed_up():

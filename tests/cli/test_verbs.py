@@ -159,6 +159,16 @@ def test_ping_without_any_answer_is_exit_3(shell: Shell, server: MemoryServer):
     assert shell.out == "h:5000: 2 asked, 0 answered, 100.0 % of the datagrams lost on the way there\n"
 
 
+@pytest.mark.parametrize("options", [[], ["-q"], ["--json"]])
+def test_pings_that_are_interrupted_tell_of_those_that_were(
+    shell: Shell, server: MemoryServer, options: list[str]
+):
+    server.stop = KeyboardInterrupt()
+    assert shell("ping", "-c", "1000", *options, "mayhem://h") == 1
+    assert '"sent": 1' in shell.out if options == ["--json"] else "h:5000: 1 asked, 1 answered" in shell.out
+    assert shell.err.strip() == "mayhem: interrupted"
+
+
 # --- serve, proxy -------------------------------------------------------------------------------------------
 
 

@@ -182,6 +182,14 @@ def test_a_ping_measures_round_trips(server):
     assert 0 < result.rtt_min_ms <= result.rtt_avg_ms <= result.rtt_max_ms
 
 
+def test_pings_tell_after_each_what_they_came_to_so_far(server):
+    results = list(server.pings(3))
+    assert [(each.sent, each.received, each.loss) for each in results] == [(1, 1, 0), (2, 2, 0), (3, 3, 0)]
+    first, *_, last = results
+    assert first.rtt_min_ms == first.rtt_avg_ms == first.rtt_max_ms
+    assert last.rtt_min_ms <= first.rtt_min_ms <= last.rtt_max_ms
+
+
 def test_progress_is_told_up_to_the_end(url):
     told = []
     with mayhem_udp.connect(url, progress=told.append) as server:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mayhem_udp.cli import naming
-from mayhem_udp.cli.failures import beginning_anew, with_remedy
+from mayhem_udp.cli.failures import beginning_anew, going_on_later, with_remedy
 from mayhem_udp.cli.listing import listed
 from mayhem_udp.cli.naming import STANDARD_STREAM, Crowd
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
@@ -39,6 +39,7 @@ Download = tuple[str, Path]
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @transfer_options
 @click.pass_context
+@going_on_later()
 def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     """Download files; each is verified before it is put in its place.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from mayhem_udp.cli.failures import beginning_anew, with_remedy
+from mayhem_udp.cli.failures import beginning_anew, going_on_later, with_remedy
 from mayhem_udp.cli.naming import (
     STANDARD_STREAM,
     Crowd,
@@ -47,6 +47,7 @@ COUNT_MAX: Final = 100_000
 @click.option("-r", "--recursive", is_flag=True, help="Take folders, with all that is in them.")
 @transfer_options
 @click.pass_context
+@going_on_later()
 def command(ctx: click.Context, paths: tuple[str, ...], recursive: bool) -> int:
     """Upload files; done means that the server has verified and stored them.
 

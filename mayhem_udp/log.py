@@ -20,6 +20,7 @@ from mayhem_udp.escape import escape, escape_lines
 Logger = structlog.typing.FilteringBoundLogger
 
 LEVELS: Final = {
+    "trace": logging.NOTSET,
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warning": logging.WARNING,
@@ -76,7 +77,7 @@ def per_datagram(logger: Logger) -> Callable[..., Any] | None:
     Ask once and keep the answer: `if trace is not None: trace("datagram sent", sequence=7)` costs
     nothing when it is off, not even the arguments.
     """
-    return logger.debug if logger.is_enabled_for(logging.DEBUG) else None
+    return logger.debug if logger.is_enabled_for(LEVELS["trace"]) else None
 
 
 def escape_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -79,10 +79,10 @@ def test_what_is_below_the_level_is_not_written():
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["yes"]
 
 
-def test_events_of_each_datagram_exist_at_debug_level_only():
-    assert per_datagram(logger(io.StringIO(), level="info")) is None
+def test_events_of_each_datagram_exist_at_trace_level_only():
+    assert per_datagram(logger(io.StringIO(), level="debug")) is None
     stream = io.StringIO()
-    trace = per_datagram(logger(stream, level="debug").bind(connection="00ff"))
+    trace = per_datagram(logger(stream, level="trace").bind(connection="00ff"))
     assert trace is not None
     trace("datagram sent", sequence=7)
     assert json.loads(stream.getvalue())["connection"] == "00ff"

@@ -198,7 +198,7 @@ class Invocation(Struct, frozen=True):
         )
 
 
-def invocation(ctx: click.Context, *, levels: tuple[str, ...] = ("warning", "info", "debug")) -> Invocation:
+def invocation(ctx: click.Context, *, levels: tuple[str, ...] = ("warning", "info", "trace")) -> Invocation:
     """What a verb's options come to; `levels` are those of -q, -v and -vv. Raises `ConfigError`."""
     surroundings = ctx.obj if isinstance(ctx.obj, Surroundings) else Surroundings()
     flags: dict[str, Any] = ctx.meta.get(_FLAGS, {})

@@ -140,7 +140,7 @@ class MayhemSettings(Struct, frozen=True):
 class LoggingSettings(Struct, frozen=True):
     """What is written to the log, and how."""
 
-    level: Annotated[str, Choice("debug", "info", "warning", "error"), RESTART]
+    level: Annotated[str, Choice("trace", "debug", "info", "warning", "error"), RESTART]
     format: Annotated[str, Choice("auto", "console", "json"), RESTART]
     progress_interval_ns: Annotated[int, Duration(100 * MS, HOUR, zero="never")]
 

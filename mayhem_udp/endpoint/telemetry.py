@@ -1,8 +1,8 @@
 """What the daemon writes to its log about connections and transfers.
 
 Owns the names and fields of these events, and the memory of what was said already. Everything is read
-off connections and exchanges after the fact, so that the engine knows of no logger. Debug events (each
-turn's datagrams, losses and damage) cost nothing while nobody wants them.
+off connections and exchanges after the fact, so that the engine knows of no logger. What happens at each
+turn (datagrams, losses and damage) costs nothing while nobody wants to know.
 """
 
 from typing import Final

@@ -177,7 +177,19 @@ def test_serve_hands_its_settings_to_the_daemon(shell: Shell):
     (settings,) = shell.daemons
     assert settings.server.listen == HostPort("127.0.0.1", 0)
     assert settings.store.root == Path("files")
-    assert settings.logging.level == "debug"
+
+
+@pytest.mark.parametrize(("option", "level"), [("-q", "warning"), ("-v", "debug"), ("-vv", "trace")])
+def test_the_daemon_counts_datagrams_at_the_second_v_only(shell: Shell, option: str, level: str):
+    assert shell("serve", option) == 0
+    assert [settings.logging.level for settings in shell.daemons] == [level]
+
+
+@pytest.mark.parametrize(("option", "level"), [("-q", "warning"), ("-v", "info"), ("-vv", "trace")])
+def test_a_client_counts_datagrams_at_the_second_v_only(shell: Shell, option: str, level: str):
+    assert shell("ls", option, "mayhem://h/") == 0
+    assert shell.server.settings is not None
+    assert shell.server.settings.logging.level == level
 
 
 def test_serve_with_a_wrong_file_starts_nothing(shell: Shell, tmp_path: Path):

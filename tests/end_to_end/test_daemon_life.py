@@ -204,8 +204,8 @@ def test_the_log_tells_a_transfer_from_its_beginning_to_its_end(town):
     assert done["peer"].startswith("127.0.0.1:")
 
 
-def test_at_debug_level_every_turn_tells_of_its_datagrams(town):
-    daemon, file = town.daemon("-v"), town.file("file", 50_000)
+def test_at_the_second_v_every_turn_tells_of_its_datagrams(town):
+    daemon, file = town.daemon("-vv"), town.file("file", 50_000)
     ask(daemon, town, "put", file).well()
     daemon.stop()
     assert sum(each["received"] for each in daemon.events("datagrams")) > 1

@@ -120,12 +120,13 @@ def test_a_name_with_control_characters_is_escaped(logged, tmp_path):
     assert all("\x1b" not in json.dumps(line, ensure_ascii=False) for line in logged(act))
 
 
-def test_datagrams_are_told_at_debug_level_only(logged):
+def test_datagrams_are_told_at_trace_level_only_and_questions_from_debug_on(logged):
     def act(client):
         client.put(bytes(100_000), "file")
+        client.stat("file")
 
-    assert "datagrams" not in events(logged(act))
-    assert "datagrams" in events(logged(act, level="debug"))
+    for level, told in (("info", set()), ("debug", {"request"}), ("trace", {"request", "datagrams"})):
+        assert {"request", "datagrams"} & set(events(logged(act, level=level))) == told
 
 
 def test_a_fault_of_the_program_is_told_with_where_it_happened(logged):

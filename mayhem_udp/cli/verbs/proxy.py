@@ -30,7 +30,7 @@ def command(ctx: click.Context, listen: str, to: str) -> int:
     It works with any UDP program. In a SPEC, "out" is the way to the server and "in" the way back.
     Ctrl-C ends it, and prints what it did.
     """
-    call = invocation(ctx, levels=("warning", "debug", "debug"))
+    call = invocation(ctx, levels=("warning", "debug", "trace"))
     here = parse_host_port(listen)
     there = parse_host_port(to, port_default=PORT_DEFAULT)
     around = call.surroundings

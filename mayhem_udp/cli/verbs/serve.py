@@ -4,7 +4,7 @@ import click
 
 from mayhem_udp.cli.options import examples, general_options, invocation, setting
 
-LEVELS = ("warning", "debug", "debug")
+LEVELS = ("warning", "debug", "trace")
 
 
 @click.command(

@@ -7,6 +7,7 @@ import pytest
 from shell_in_memory import MemoryServer, Shell, byte_stream
 
 from mayhem_udp.cli.render.counts import sentence
+from mayhem_udp.config.schema import SETTINGS
 from mayhem_udp.mayhem.link import LinkCounts
 from mayhem_udp.mayhem.proxy import ProxyCounts
 from mayhem_udp.url import HostPort
@@ -254,6 +255,27 @@ def test_config_shows_each_setting_and_its_origin(shell: Shell, tmp_path: Path):
     assert "remove = false # environment MAYHEM_ACCESS__REMOVE" in lines
     assert "parallel = 3 # option --set" in lines
     assert 'idle_timeout = "30s" # default' in lines
+
+
+def test_config_shows_values_of_json_as_json(shell: Shell, tmp_path: Path):
+    (tmp_path / "my.toml").write_text(
+        "[store]\nroot = '/srv/\"odd\"'\n[mayhem.profiles.train]\ndrop = 0.1\nsince = 2026-01-02\n"
+    )
+    assert shell("config", "show", "--json", "--config", "my.toml", "--set", "mayhem.drop=10%") == 0
+    values = {each["name"]: each["value"] for each in map(json.loads, shell.out.splitlines())}
+    assert list(values) == list(SETTINGS)
+    assert values["server.listen"] == ":5000"
+    assert values["server.workers"] == 4
+    assert values["transport.offload"] is True
+    assert values["transport.idle_timeout"] == "30s"
+    assert values["transport.body_window_max"] == "64M"
+    assert values["transport.datagram_max"] == 65487
+    assert values["congestion.rate_cap"] == 0
+    assert values["congestion.rate_fixed"] == "100M"
+    assert values["mayhem.drop"] == 0.1
+    assert values["mayhem.profiles"] == {"train": {"drop": 0.1, "since": "2026-01-02"}}
+    assert values["store.root"] == '/srv/"odd"'
+    assert values["client.url"] == values["client.cache_dir"] == ""
 
 
 def test_what_config_shows_is_a_configuration(shell: Shell, tmp_path: Path):

@@ -1,6 +1,7 @@
 """`mayhem config`: the settings in force, and what is wrong with a file."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -33,16 +34,17 @@ def command() -> None:
 def show(ctx: click.Context) -> int:
     """Print every setting, its value, and where it came from."""
     call = invocation(ctx)
-    values = dict(_values(call.loaded))
+    shown = {name: SETTINGS[name].kind.to_toml(value) for name, value in _values(call.loaded)}
     with call.output() as output:
-        width = max(len(f"{name.partition('.')[2]} = {value}") for name, (value, _) in values.items())
+        width = max(len(f"{name.partition('.')[2]} = {text}") for name, text in shown.items())
         section = ""
-        for name, (value, origin) in values.items():
+        for name, value in _values(call.loaded):
             its_section, _, key = name.partition(".")
             heading = f"\n[{its_section}]\n" if section else f"[{its_section}]\n"
-            text = f"{key} = {value}".ljust(min(width, 44)) + f"  # {escape(origin)}"
+            origin = call.loaded.origins[name].place
+            text = f"{key} = {shown[name]}".ljust(min(width, 44)) + f"  # {escape(origin)}"
             output.tell(
-                {"name": name, "value": value, "origin": origin},
+                {"name": name, "value": _as_json(value, shown[name]), "origin": origin},
                 text if its_section == section else heading + text,
             )
             section = its_section
@@ -76,10 +78,22 @@ def default(ctx: click.Context) -> int:
     return 0
 
 
-def _values(loaded: Loaded) -> Iterator[tuple[str, tuple[str, str]]]:
+def _values(loaded: Loaded) -> Iterator[tuple[str, object]]:
     for name, setting in SETTINGS.items():
-        value = getattr(getattr(loaded.settings, setting.section), setting.attribute)
-        yield name, (setting.kind.to_toml(value), loaded.origins[name].place)
+        yield name, getattr(getattr(loaded.settings, setting.section), setting.attribute)
+
+
+def _as_json(value: object, as_toml: str) -> object:
+    """A setting's value for a machine: numbers with a unit as a file has them, so that they can be set again."""
+    match value:
+        case bool() | float():
+            return value
+        case int():
+            return as_toml.strip('"') if as_toml.startswith('"') else value
+        case Mapping():
+            return json.loads(json.dumps(value, default=str))  # TOML knows dates, JSON does not
+        case _:
+            return "" if value is None else str(value)
 
 
 def _mayhem_problems(loaded: Loaded) -> Iterator[Problem]:

@@ -223,6 +223,19 @@ def test_the_proxy_counts_while_it_runs_and_tells_at_the_end(shell: Shell):
     assert shell.err == "mayhem: listening on 0.0.0.0:4242, passing on to h:5000\n"
 
 
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_quiet_proxy_tells_its_table_alone(shell: Shell, is_watched: bool):
+    def run_proxy(listen, to, spec, *, on_listening, on_counts) -> int:
+        on_listening(HostPort("0.0.0.0", 4242))
+        on_counts(ProxyCounts(1, 2, 0, LinkCounts(seen=1000, dropped=9), LinkCounts(seen=3)))
+        return 0
+
+    shell.run_proxy, shell.is_watched = run_proxy, is_watched
+    assert shell("proxy", "-q", "--listen", ":0", "--to", "h") == 0
+    assert shell.err == ""
+    assert "dropped                      9             0\n" in shell.out
+
+
 @pytest.mark.parametrize(("flows", "told"), [(0, "0 clients"), (1, "1 client"), (2_000, "2,000 clients")])
 def test_the_proxy_counts_its_clients_as_people_do(flows: int, told: str):
     counts = ProxyCounts(flows, flows, 0, LinkCounts(), LinkCounts())

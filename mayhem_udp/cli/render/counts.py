@@ -22,7 +22,8 @@ _LINE_AGAIN: Final = "\r\x1b[K"
 class CountsOutput:
     """Where the counts go; `update` as often as one likes."""
 
-    def __init__(self, form: Form, *, results: TextIO, notes: TextIO) -> None:
+    def __init__(self, form: Form, *, results: TextIO, notes: TextIO | None) -> None:
+        """Without `notes` nothing is told on the way, but to a machine."""
         self._form = form
         self._results = results
         self._notes = notes
@@ -35,16 +36,16 @@ class CountsOutput:
         self._shown = counts
         if self._form is Form.JSON:
             self._write(self._results, json.dumps(to_builtins(counts)) + "\n")
-        elif self._notes.isatty():
+        elif self._notes is not None and self._notes.isatty():
             self._write(self._notes, _LINE_AGAIN + sentence(counts))
-        else:
+        elif self._notes is not None:
             self._write(self._notes, sentence(counts) + "\n")
 
     def close(self) -> None:
         """Let the last line stand, and say on standard output what was done in all."""
         if self._form is Form.JSON or self._shown is None:
             return
-        if self._notes.isatty():
+        if self._notes is not None and self._notes.isatty():
             self._write(self._notes, _LINE_AGAIN)
         if not isinstance(self._results, ClosedOutput):
             self._write(self._results, table(self._shown))

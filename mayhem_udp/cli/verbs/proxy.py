@@ -34,10 +34,11 @@ def command(ctx: click.Context, listen: str, to: str) -> int:
     here = parse_host_port(listen)
     there = parse_host_port(to, port_default=PORT_DEFAULT)
     around = call.surroundings
-    counts = CountsOutput(call.form, results=around.stdout, notes=around.stderr)
+    is_quiet = call.verbosity < 0
+    counts = CountsOutput(call.form, results=around.stdout, notes=None if is_quiet else around.stderr)
 
     def say_where(place: HostPort) -> None:
-        if call.verbosity >= 0:
+        if not is_quiet:
             around.stderr.write(f"mayhem: listening on {place}, passing on to {there}\n")
             around.stderr.flush()
 

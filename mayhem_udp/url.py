@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mayhem_udp.errors import UsageError
+from mayhem_udp.spelling import as_name
 
 SCHEME: Final = "mayhem://"
 PORT_DEFAULT: Final = 5000
@@ -74,7 +75,7 @@ def parse_url(text: str, *, default: Url | None = None) -> Url:
     """A URL; one without a host (`mayhem:///NAME`) is on the `default` server. Raises `UsageError`."""
     if not is_url(text):
         raise _bad_url(text, "it does not begin with mayhem://", guess=_scheme_guess(text))
-    place, _, name = text[len(SCHEME) :].partition("/")
+    place, _, name = as_name(text)[len(SCHEME) :].partition("/")
     if "@" in place:
         raise _bad_url(text, "it has a user name, and mayhem knows no users")
     if any(not part for part in name.rstrip("/").split("/") if name) or name.endswith("//"):

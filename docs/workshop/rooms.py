@@ -61,7 +61,18 @@ BANDS: Final = (
     (Room(("wire",), "bytes ⇄ values; the only place that knows an offset", PURE),),
     (
         Room(
-            ("log", "results", "config", "url", "escape", "rangeset", "limits", "units", "errors"),
+            (
+                "log",
+                "results",
+                "config",
+                "url",
+                "escape",
+                "rangeset",
+                "spelling",
+                "limits",
+                "units",
+                "errors",
+            ),
             "what everybody may use",
             PLAIN,
         ),

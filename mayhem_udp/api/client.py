@@ -26,6 +26,7 @@ from mayhem_udp.errors import PeerError, RefusedError, UnreachableError, UsageEr
 from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.results import Entry, Outcome, PingResult, Progress, Removal, TransferResult
+from mayhem_udp.spelling import as_name, as_path
 from mayhem_udp.store.names import encode_name
 from mayhem_udp.url import Url, parse_url
 
@@ -127,7 +128,7 @@ class Client:
         if destination is None:
             destination = Path(name.rsplit("/", 1)[-1])
         if isinstance(destination, str | os.PathLike):
-            return self._one(Download(name, Path(destination), self._settings, tell=self._tell))
+            return self._one(Download(name, _here(destination), self._settings, tell=self._tell))
         return self._one(StreamDownload(name, destination, self._settings, tell=self._tell))
 
     def get_many(self, files: Iterable[tuple[str, str | os.PathLike[str]]]) -> Iterator[Outcome]:
@@ -136,7 +137,7 @@ class Client:
         Yields a `TransferResult` or a `TransferFailure` for each as it is known, in no certain order.
         Raises `UnreachableError` when the server is lost for good.
         """
-        pairs = ((name, Path(path)) for name, path in files)
+        pairs = ((name, _here(path)) for name, path in files)
         first = list(islice(pairs, ALONE_MAX + 1))
         if len(first) <= ALONE_MAX:
             yield from self._all(self._alone(first))
@@ -155,7 +156,7 @@ class Client:
         """
         called = _upload_name(source, name)
         if isinstance(source, str | os.PathLike):
-            path = Path(out_dir, RECEIVED_PREFIX + called)
+            path = _here(Path(out_dir, RECEIVED_PREFIX + called))
             return self._one(RoundTrip(Path(source), called, path, self._settings, tell=self._tell))
         return self._one(StreamRoundTrip(source, called, tell=self._tell))
 
@@ -335,7 +336,12 @@ def _upload_name(source: Uploadable, name: str | None) -> str:
     own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
     if not own:
         raise UsageError("what is sent has no name of its own", remedy="give one: put(data, 'name')")
-    return (name or "") + own
+    return (name or "") + as_name(own)
+
+
+def _here(path: str | os.PathLike[str]) -> Path:
+    """Where something lands, as this machine's locale spells it."""
+    return Path(as_path(os.fspath(path)))
 
 
 def _watcher(log: Any, settings: Settings) -> Watcher:

@@ -17,6 +17,7 @@ from mayhem_udp.endpoint.clock import monotonic_ns, unix_s
 from mayhem_udp.errors import Code, IntegrityError, LocalFileError, MayhemError, RefusedError
 from mayhem_udp.escape import escape
 from mayhem_udp.limits import NAME_COMPONENT_MAX_BYTES
+from mayhem_udp.spelling import as_name
 from mayhem_udp.store.disk import RealDisk
 from mayhem_udp.store.failures import failure
 from mayhem_udp.store.names import Name, encode_name
@@ -80,7 +81,7 @@ def check_landing(path: Path) -> None:
 
 def landing_name(path: Path) -> Name:
     """The last part of a path of the caller's own, as a name in its folder. Raises `LocalFileError`."""
-    last = path.name
+    last = as_name(path.name)
     try:
         fits = last not in {"", ".."} and len(encode_name(last)) <= NAME_COMPONENT_MAX_BYTES
     except RefusedError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from mayhem_udp.errors import PeerError, UsageError
+from mayhem_udp.spelling import as_name
 from mayhem_udp.url import Url, is_url, parse_url, url_meant_by
 
 STANDARD_STREAM: Final = "-"
@@ -110,7 +111,7 @@ def upload_name(path: str, target: Url, *, crowd: Crowd) -> str:
     if not target.is_folder and crowd is Crowd.ONE:
         return target.name
     folder = target.name.rstrip("/")
-    own = last_part(path)
+    own = as_name(last_part(path))
     return "/".join(part for part in (folder, own) if part)
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mayhem_udp.cli.naming import joined
+from mayhem_udp.spelling import as_name
 
 Skipped = Callable[[Path, str], None]
 """Told of what is left out, and why."""
@@ -32,7 +33,7 @@ def files_below(
     if not found:
         on_skipped(folder, "is empty")
     for entry in found:
-        path, its_name = Path(entry.path), joined(name, entry.name)
+        path, its_name = Path(entry.path), joined(name, as_name(entry.name))
         if entry.is_dir(follow_symlinks=False):
             yield from files_below(path, its_name, on_skipped=on_skipped, on_unreadable=on_unreadable)
         elif entry.is_file(follow_symlinks=False):

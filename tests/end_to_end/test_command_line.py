@@ -21,6 +21,26 @@ def daemon(town):
 # --- Verbs --------------------------------------------------------------------------------------------
 
 
+def test_names_are_the_same_where_the_locale_knows_no_utf_8(town, daemon):
+    town.environ |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "MAYHEM_URL": daemon.url}
+    for name in ("ünï—☃", "dö/fä"):
+        (town.here / name).parent.mkdir(exist_ok=True)
+        (town.here / name).write_bytes(name.encode())
+    town.mayhem("put", "-r", "ünï—☃", "dö", daemon.url).well()
+    town.mayhem("put", "ünï—☃", f"{daemon.url}nëu").well()
+    assert daemon.stored() == {"ünï—☃", "dö/fä", "nëu"}
+    town.mayhem("stat", "dö/fä").well()
+    town.mayhem("get", "ünï—☃", "zurück").well()
+    town.mayhem("get", "-r", "dö", "wïeder").well()
+    town.mayhem("get", "n*", ".").well()
+    town.mayhem("echo", "ünï—☃").well()
+    came = ["zurück", "wïeder/fä", "nëu", "received_ünï—☃"]
+    contents = [(town.here / name).read_text("utf-8") for name in came]
+    assert contents == ["ünï—☃", "dö/fä", "ünï—☃", "ünï—☃"]
+    town.mayhem("rm", "dö/fä").well()
+    assert daemon.stored() == {"ünï—☃", "nëu"}
+
+
 def test_ls_stat_rm_and_ping_tell_what_they_should(town, daemon):
     file = town.file("report.pdf", 12_345)
     town.mayhem("put", file, daemon.url + "docs/").well()

@@ -16,6 +16,7 @@ from mayhem_udp.results import (
     Progress,
     TransferResult,
 )
+from mayhem_udp.spelling import as_name
 from mayhem_udp.units import (
     BITS_PER_BYTE,
     SECOND,
@@ -33,7 +34,7 @@ _PHASES: Final = {
 
 def transferred(result: TransferResult) -> str:
     """One line about a file that arrived."""
-    landed = f" -> {escape(str(result.path))}" if result.path is not None else ""
+    landed = f" -> {escape(as_name(str(result.path)))}" if result.path is not None else ""
     took = format_duration(result.seconds * SECOND)
     verdict = "SHA-256 verified" if result.verified else "SHA-256 NOT verified"
     if result.together > 1:  # time and datagrams are those of all, and say nothing of this one

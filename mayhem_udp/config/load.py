@@ -235,6 +235,13 @@ def _from_file(path: Path, layer: Layer, problems: list[Problem]) -> Iterator[Gi
             yield Given(f"{section}.{key}", value, origin((section, key)), is_text=False)
 
 
+def place_of(loaded: Loaded, keys: KeyPath) -> str:
+    """Where in the file that was loaded something deep inside of a setting stands."""
+    assert loaded.sources.file is not None, "asked of what only a file can have"
+    line = line_of(lines_of(_text_of(loaded.sources.file, [])), keys)
+    return f"{loaded.sources.file}:{line}" if line else str(loaded.sources.file)
+
+
 def _text_of(path: Path, problems: list[Problem]) -> str:
     try:
         with open(path, "rb") as file:

@@ -335,9 +335,15 @@ def test_config_check_tells_what_is_wrong_together_and_of_mayhem_beside_the_rest
     ("content", "message"),
     [
         ("[mayhem]\nspec = 'dorp=0.1'\n", "my.toml:2: mayhem.spec: there is no fault or profile 'dorp'"),
-        ("[mayhem.profiles.train]\ndrop = 2\n", "my.toml:1: mayhem.profiles: profile train: "),
+        ("[mayhem.profiles.t]\ndrop = 2\n", "my.toml:2: mayhem.profiles: profile t: drop=2 is"),
+        ("[mayhem.profiles.t]\nseed = 1\nin = { rate = 'x' }\n", "my.toml:3: mayhem.profiles: profile t: in.rate"),
+        ("[mayhem.profiles.t]\nseed = 1\n[mayhem.profiles.t.out]\ndrop = 0\nloss = 1\n", "my.toml:5: mayhem"),
+        ("[mayhem.profiles.t]\nblackout = ['1s+2s',\n'soon']\n", "my.toml:2: mayhem.profiles: profile t: blackout"),
+        ("[mayhem.profiles]\nx.drop = 0.1\n'x y' = {}\n", "my.toml:3: mayhem.profiles: a profile cannot be called"),
+        ("[mayhem.profiles.'x y']\ndrop = 0\n", "my.toml:1: mayhem.profiles: a profile cannot be called"),
+        ("[mayhem.profiles.t]\ndrop = 0\ndirection = 'in'\nout.drop = 1\n", "my.toml:1: mayhem.profiles: profile t: a"),
     ],
-)
+)  # fmt: skip
 def test_config_check_reads_specs_and_profiles_too(shell: Shell, tmp_path: Path, content: str, message: str):
     (tmp_path / "my.toml").write_text(content)
     assert shell("config", "check", "my.toml") == 2
@@ -350,8 +356,8 @@ def test_config_check_tells_of_every_profile_and_of_the_spec_beside_them(shell: 
     )
     assert shell("config", "check", "my.toml") == 2
     assert [line.split("; ")[0] for line in shell.err.splitlines()] == [
-        "mayhem: my.toml:3: mayhem.profiles: profile x: there is no fault or profile 'foo'",
-        "mayhem: my.toml:3: mayhem.profiles: profile y: drop=2 is not a share between 0 and 1",
+        "mayhem: my.toml:4: mayhem.profiles: profile x: there is no fault or profile 'foo'",
+        "mayhem: my.toml:6: mayhem.profiles: profile y: drop=2 is not a share between 0 and 1",
         "mayhem: my.toml:2: mayhem.spec: there is no fault or profile 'loss'",
     ]
 

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import click
 
 from mayhem_udp.cli.options import examples, general_options, invocation, json_option, local_path
 from mayhem_udp.cli.surroundings import Surroundings
 from mayhem_udp.config import ConfigProblems, Loaded, Problem, Sources, find_file
-from mayhem_udp.config.load import DEFAULT_FILE, survey
+from mayhem_udp.config.load import DEFAULT_FILE, place_of, survey
+from mayhem_udp.config.place import KeyPath
 from mayhem_udp.config.schema import SETTINGS
 from mayhem_udp.errors import MayhemError, UsageError
 from mayhem_udp.escape import escape
@@ -110,12 +112,31 @@ def _mayhem_problems(loaded: Loaded) -> Iterator[Problem]:
             profiles[name] = user_profile(name, table)
         except MayhemError as error:
             profiles[name] = Profile(name, summary="is wrong", spec=NOTHING, source="the configuration")
-            yield _problem(loaded, "mayhem.profiles", error)
+            keys = ("mayhem", "profiles", name, *_wrong_key(name, table))
+            yield Problem(place_of(loaded, keys), "mayhem.profiles", error.message, error.remedy)
     try:
         parse_spec(settings.text, profiles=profiles)
     except MayhemError as error:
-        yield _problem(loaded, "mayhem.spec", error)
+        yield Problem(loaded.origins["mayhem.spec"].place, "mayhem.spec", error.message, error.remedy)
 
 
-def _problem(loaded: Loaded, name: str, error: MayhemError) -> Problem:
-    return Problem(loaded.origins[name].place, name, error.message, error.remedy)
+def _wrong_key(name: str, table: Mapping[str, object]) -> KeyPath:
+    """The first key of a profile that is wrong by itself; none where only all together are, or the name is."""
+    if not _is_right(name, {}):
+        return ()
+    for key, value in table.items():
+        if not _is_right(name, {key: value}):
+            inner = value if isinstance(value, Mapping) else {}
+            wrong = (deep for deep, each in inner.items() if not _is_right(name, {key: {deep: each}}))
+            return (key, *islice(wrong, 1))
+    return ()
+
+
+def _is_right(name: str, table: Mapping[str, object]) -> bool:
+    from mayhem_udp.mayhem.spec import user_profile
+
+    try:
+        user_profile(name, table)
+    except MayhemError:
+        return False
+    return True

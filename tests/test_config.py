@@ -42,6 +42,11 @@ def problems(content: str, file: Path) -> list[str]:
 # --- The default file -------------------------------------------------------------------------------
 
 
+def test_of_two_bounds_of_connections_the_smaller_one_holds():
+    settings = config.load(Sources(environ={"MAYHEM_LIMITS__CONNECTIONS_MAX": "1"})).settings
+    assert settings.limits.connections_max == 1
+
+
 def test_the_package_carries_the_file_of_the_top_level():
     assert DEFAULT_FILE.read_bytes() == TOP_LEVEL_FILE.read_bytes()
 

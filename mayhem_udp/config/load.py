@@ -319,7 +319,6 @@ _NOT_ABOVE: Final = (
     ("transport.body_window_initial", "transport.body_window_max"),
     ("transport.keep_alive", "transport.idle_timeout"),
     ("limits.memory_per_connection_max", "limits.memory_max"),
-    ("limits.connections_per_address_max", "limits.connections_max"),
 )
 """Pairs of settings of which the first must not be above the second."""
 

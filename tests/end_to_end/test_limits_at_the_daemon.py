@@ -38,8 +38,7 @@ CROWDS = [
 
 @pytest.mark.parametrize(("setting", "sentence"), CROWDS)
 def test_one_more_than_there_may_be_is_refused_and_the_first_goes_on(town, setting, sentence):
-    also = ["--set", "limits.connections_per_address_max=1"] if "connections_max" in setting else []
-    daemon = town.daemon("--set", setting, *also)
+    daemon = town.daemon("--set", setting)
     file = town.file("file", 1_000)
     first = Pending(town, daemon, "first")
     refused(town.mayhem("put", file, daemon.url), sentence)

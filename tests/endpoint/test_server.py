@@ -188,7 +188,7 @@ def test_peers_are_told_when_the_server_ends(start, tmp_path):
 
 
 def test_more_connections_than_allowed_are_refused_with_their_reason(start, tmp_path):
-    host = start(limits__connections_max=1, limits__connections_per_address_max=1)
+    host = start(limits__connections_max=1)
     with connect(host, tmp_path) as first, connect(host, tmp_path) as second:
         first.ping(1)
         with pytest.raises(mayhem_udp.RefusedError, match="as many connections") as caught:

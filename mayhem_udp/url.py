@@ -21,6 +21,7 @@ _HOST: Final = re.compile(r"[\w.-]+")
 _GLOB: Final = re.compile(r"[*?\[]")
 _OF_SCP: Final = re.compile(r"(?:[^@/]+@)?([\w.-]+):(?!\d+(?:/|$))(.+)")
 """`[user@]host:path`, as scp and rsync have it."""
+_SLASHES_MISSING: Final = re.compile(r"mayhem:(?!\d+(?:/|$))/*(.*)", re.IGNORECASE)
 _EXAMPLE: Final = "write it like mayhem://HOST:PORT/NAME"
 
 
@@ -68,7 +69,7 @@ class Url:
 
 def is_url(text: str) -> bool:
     """Whether `text` means to be a URL (it may still be a bad one)."""
-    return text.startswith(SCHEME)
+    return text[: len(SCHEME)].lower() == SCHEME  # of any case: RFC 3986, 3.1
 
 
 def parse_url(text: str, *, default: Url | None = None) -> Url:
@@ -102,6 +103,11 @@ def parse_host_port(text: str, *, port_default: int | None = None) -> HostPort:
                 f"{text!r} is not an IPv6 address in brackets", remedy="write it like [::1]:5000"
             )
         return HostPort(host, _port(rest[1:] if rest else "", text=text, port_default=port_default))
+    if "://" in text:
+        place = text.partition("://")[2].partition("/")[0]
+        is_whole = place.rpartition(":")[2].isdecimal()
+        remedy = f"write {place}" if is_whole else "write it like HOST:5000"
+        raise UsageError(f"{text!r} is a URL, and HOST:PORT is wanted here", remedy=remedy)
     if text.count(":") > 1:
         raise UsageError("an IPv6 address needs brackets", remedy=f"write [{text}]")
     host, _, port = text.partition(":")
@@ -115,9 +121,14 @@ def parse_host_port(text: str, *, port_default: int | None = None) -> HostPort:
 def _port(digits: str, *, text: str, port_default: int | None) -> int:
     if not digits and port_default is not None and not text.endswith(":"):
         return port_default
-    if not (digits.isascii() and digits.isdigit()) or int(digits[:6]) > PORT_MAX:
-        raise UsageError(f"{text!r} has no port from 0 to {PORT_MAX}", remedy="write it like HOST:5000")
+    if not _is_port(digits):
+        remedy = f"a port alone is written :{text}" if _is_port(text) else "write it like HOST:5000"
+        raise UsageError(f"{text!r} has no port from 0 to {PORT_MAX}", remedy=remedy)
     return int(digits)
+
+
+def _is_port(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and int(digits[:6]) <= PORT_MAX
 
 
 def _bad_url(text: str, why: str, *, guess: str = _EXAMPLE) -> UsageError:
@@ -132,8 +143,9 @@ def _scheme_guess(text: str) -> str:
 def url_meant_by(text: str) -> str:
     """The URL that somebody may mean who writes one of another program; empty where nothing suggests itself."""
     _, scheme_end, rest = text.rpartition("://")
-    copied = None if scheme_end else _OF_SCP.fullmatch(text)
-    place = f"{copied[1]}/{copied[2].lstrip('/')}" if copied else rest
+    bare = None if scheme_end else _SLASHES_MISSING.fullmatch(text)
+    copied = None if scheme_end or bare else _OF_SCP.fullmatch(text)
+    place = f"{copied[1]}/{copied[2].lstrip('/')}" if copied else bare[1] if bare else rest
     if not place or place.startswith(("/", ".")):
         return ""
     try:

@@ -21,6 +21,7 @@ SERVER = Url("files.example.org", 7000, "")
         ("mayhem://[fe80::1%eth0]:65535/*.txt", Url("fe80::1%eth0", 65535, "*.txt")),
         ("mayhem://bücher.example/ü?", Url("bücher.example", 5000, "ü?")),
         ("mayhem://h/a:b@c", Url("h", 5000, "a:b@c")),
+        ("MAYHEM://H/A", Url("H", 5000, "A")),
         ("mayhem:///a.txt", Url("files.example.org", 7000, "a.txt")),
     ],
 )
@@ -35,6 +36,10 @@ def test_a_url_is_understood(text: str, url: Url):
         ("http://localhost/", "does not begin with mayhem://; perhaps you mean mayhem://localhost/"),
         ("http://h:x/", "does not begin with mayhem://; write it like"),
         ("host:/x", "does not begin with mayhem://; perhaps you mean mayhem://host/x"),
+        ("mayhem:/localhost/", "does not begin with mayhem://; perhaps you mean mayhem://localhost/"),
+        ("Mayhem:localhost/a", "does not begin with mayhem://; perhaps you mean mayhem://localhost/a"),
+        ("mayhem:5000/a", "does not begin with mayhem://; perhaps you mean mayhem://mayhem:5000/a"),
+        ("mayhem:/", "does not begin with mayhem://; write it like"),
         ("mayhem://me@host/", "has a user name"),
         ("mayhem://host:/", "has no port from 0 to 65535"),
         ("mayhem://host:0/", "port 0 cannot be reached"),
@@ -97,6 +102,22 @@ def test_a_port_may_only_be_left_out_where_there_is_a_default():
     assert parse_host_port("h", port_default=7) == HostPort("h", 7)
     with pytest.raises(UsageError, match="has no port"):
         parse_host_port("h")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mayhem://localhost:5100/", "is a URL, and HOST:PORT is wanted here; write localhost:5100"),
+        ("udp://h", "is a URL, and HOST:PORT is wanted here; write it like HOST:5000"),
+        ("6100", "has no port from 0 to 65535; a port alone is written :6100"),
+        ("99999", "has no port from 0 to 65535; write it like HOST:5000"),
+        ("1:2:3", "an IPv6 address needs brackets; write [1:2:3]"),
+    ],
+)
+def test_a_bad_place_to_listen_at_is_an_error_that_says_what_is_wanted(text: str, message: str):
+    with pytest.raises(UsageError) as caught:
+        parse_host_port(text)
+    assert message in str(caught.value)
 
 
 def test_folders_and_patterns_are_told_apart():

@@ -202,11 +202,13 @@ def all_below(folder: str) -> str:
     return joined(folder.rstrip("/"), "**")
 
 
-def check_no_twins(pairs: Sequence[tuple[str, str]]) -> None:
+def check_no_twins(
+    pairs: Sequence[tuple[str, str]], *, remedy: str = "send them apart, or into different folders"
+) -> None:
     """Refuse two sources (first) that would become one file (second). Raises `UsageError`."""
     seen: dict[str, str] = {}
     for source, target in pairs:
         if target in seen:
             message = f"{seen[target]} and {source} would both become {target}"
-            raise UsageError(message, remedy="send them apart, or into different folders")
+            raise UsageError(message, remedy=remedy)
         seen[target] = source

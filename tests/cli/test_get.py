@@ -143,6 +143,19 @@ def test_contents_of_two_folders_never_land_in_one_place(shell: Shell, tmp_path:
     assert "ca/x and cb/x would both become dd/x" in shell.err
 
 
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        (["mayhem://h/a", "mayhem://h/old/a"], "a and old/a would both become a"),
+        (["mayhem://h/a", "mayhem://i/a"], "the URLs name several servers"),
+    ],
+)
+def test_a_url_where_the_target_should_be_is_told_to_be_none(shell: Shell, urls: list[str], said: str):
+    assert shell("get", *urls) == 2
+    assert said in shell.err
+    assert "the target of get is a path on this side, and no URL" in shell.err
+
+
 def test_two_servers_in_one_command_are_refused(shell: Shell):
     assert shell("get", "mayhem://h/a.txt", "mayhem://i/b.txt") == 2
     assert shell.server.log == []

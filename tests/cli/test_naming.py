@@ -99,6 +99,7 @@ def test_without_a_url_files_go_to_the_default_server():
         (["http://h/x"], "it does not begin with mayhem://; perhaps you mean mayhem://h/x"),
         (["a", "ftp://h:x"], "it does not begin with mayhem://; write it like mayhem://HOST:PORT/NAME"),
         (["a:b"], "there is no URL to send to; end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
+        (["a", "mayhem:/localhost/"], "there is no URL to send to; perhaps you mean mayhem://localhost/"),
         (["host:/x"], "there is no URL to send to; end with mayhem://HOST:PORT/, or set MAYHEM_URL"),
         (["localhost:5000"], "end with mayhem://HOST:PORT/"),
         (["a", "b.txt"], "end with mayhem://HOST:PORT/"),

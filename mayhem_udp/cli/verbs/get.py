@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,6 +21,7 @@ from mayhem_udp.results import Entry, EntryKind, Outcome, TransferFailure
 from mayhem_udp.url import Url
 
 Download = tuple[str, Path]
+_NO_TARGET: Final = "the target of get is a path on this side, and no URL"
 
 
 @click.command(
@@ -51,7 +53,8 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
     sources, destination = naming.split_get(urls, default=call.server)
     servers = {source.place for source in sources}
     if len(servers) > 1:
-        raise UsageError("the URLs name several servers", remedy="fetch from each with a command of its own")
+        remedy = f"fetch from each with a command of its own; {_NO_TARGET}"
+        raise UsageError("the URLs name several servers", remedy=remedy)
     if destination == STANDARD_STREAM:
         return _get_stream(call, sources)
     with call.output() as output, call.connect(sources[0], output) as remote:
@@ -116,7 +119,10 @@ def _planned(
         output.failed(
             RefusedError("there is no file to fetch", code=Code.NOT_FOUND, remedy="see with mayhem ls -r")
         )
-    naming.check_no_twins([(name, str(path)) for name, path in downloads])
+    naming.check_no_twins(
+        [(name, str(path)) for name, path in downloads],
+        remedy=f"fetch them apart, or into different folders; {_NO_TARGET}",
+    )
     return downloads
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from mayhem_udp.cli.streams import flush_or_abandon, take_standard_streams
+
 if TYPE_CHECKING:
     from mayhem_udp.cli.failures import Failure
     from mayhem_udp.cli.surroundings import Surroundings
@@ -96,8 +98,6 @@ def main() -> int:
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # numpy's: its threads spin, and nothing here uses them
-    from mayhem_udp.cli.streams import take_standard_streams
-
     take_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):  # until here they end it by themselves
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -112,10 +112,10 @@ def run(arguments: Sequence[str], *, surroundings: "Surroundings | None" = None)
     try:
         outcome = mayhem.main(list(arguments), prog_name="mayhem", standalone_mode=False, obj=surroundings)
         stdout.flush()
-        _flush_or_abandon(stderr)
+        flush_or_abandon(stderr)
     except BaseException as error:  # noqa: BLE001  # the last boundary: what nobody foresaw is told, too
         failure = _failure_of(error, arguments)
-        _flush_or_abandon(stdout)
+        flush_or_abandon(stdout)
         for line in failure.lines:
             _write_or_abandon(stderr, line)
         return failure.exit_code
@@ -140,19 +140,10 @@ def _failure_of(error: BaseException, arguments: Sequence[str]) -> "Failure":
         return Failure((escape_lines("".join(traceback.format_exception(unforeseen))), said), FAILED)
 
 
-def _flush_or_abandon(stream: TextIO) -> None:
-    """Write out what waits; a reader that is gone must not make Python complain at its exit."""
-    try:
-        stream.flush()
-    except Exception:  # noqa: BLE001  # whatever it is, there is nobody to tell
-        with open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), stream.fileno())
-
-
 def _write_or_abandon(stream: TextIO, line: str) -> None:
     with suppress(OSError, ValueError):
         stream.write(line + "\n")
-    _flush_or_abandon(stream)
+    flush_or_abandon(stream)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

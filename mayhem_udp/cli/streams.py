@@ -1,14 +1,14 @@
 """The standard streams as the command finds them: some are closed, some cannot be written.
 
 Owns what stands in for a closed one, and the error for output that cannot be written: neither is an error of
-the transfer, which goes well or badly by itself. Never writes anything.
+the transfer, which goes well or badly by itself. Never writes anything of its own.
 """
 
 import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, NoReturn, TextIO, cast
 
 from mayhem_udp.errors import LocalFileError
@@ -78,6 +78,15 @@ def writing_output() -> Iterator[None]:
             f"the output could not be written: {reason_of(error)}",
             remedy="send it elsewhere, then give the same command again",
         ) from None
+
+
+def flush_or_abandon(stream: TextIO) -> None:
+    """Write out what waits, or give the stream up: what is gone must not make Python complain at its exit."""
+    try:
+        stream.flush()
+    except Exception:  # noqa: BLE001  # whatever it is, there is nobody to tell
+        with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), stream.fileno())
 
 
 def take_standard_streams() -> None:

@@ -1,11 +1,13 @@
 """Standard streams that are closed, down to the library's door."""
 
+import io
 from pathlib import Path
 
 import pytest
 from shell_in_memory import Shell
 
 from mayhem_udp.cli.streams import ClosedInput, ClosedOutput
+from mayhem_udp.errors import LocalFileError
 from mayhem_udp.mayhem.link import LinkCounts
 from mayhem_udp.mayhem.proxy import ProxyCounts
 
@@ -44,6 +46,70 @@ def test_nothing_is_fetched_for_an_output_that_is_closed(deaf: Shell):
     assert deaf.err.startswith("mayhem: standard output is closed, and what was asked for goes there; next: ")
     assert "resumed" not in deaf.err
     assert deaf.server.log == []
+
+
+class Gone(io.TextIOWrapper):
+    """Standard output whose reader goes away after the first line."""
+
+    error: Exception = BrokenPipeError()
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO())
+        self.writes = 0
+
+    def write(self, text: str, /) -> int:
+        self.writes += 1
+        if self.writes > 1:
+            raise self.error
+        return super().write(text)
+
+
+class Full(Gone):
+    """Standard output with room for the first line."""
+
+    error = LocalFileError(
+        "the output could not be written: no space left", remedy="send it elsewhere, then ..."
+    )
+
+
+FULL = (
+    "mayhem: the output could not be written: no space left; next: send it elsewhere; "
+    "what is asked for is done all the same\n"
+)
+
+
+@pytest.mark.parametrize(("output", "said"), [(Gone, ""), (Full, FULL)])
+@pytest.mark.parametrize("options", [["--no-progress"], ["--json"]])
+def test_transfers_go_on_where_they_cannot_be_told_of_any_more(
+    shell: Shell, output: type[Gone], said: str, options: list[str]
+):
+    shell.stdout = output
+    names = [f"m{number}" for number in range(5)]
+    for name in names:
+        Path(name).write_bytes(b"one")
+    assert shell("put", *options, *names, "mayhem://h/in/") == 1
+    assert set(shell.server.files) == {f"in/{name}" for name in names}
+    assert [line for line in shell.err.splitlines(keepends=True) if "5 files" not in line] == said.splitlines(
+        keepends=True
+    )
+    assert len(shell.raw_out.splitlines()) == 1
+    assert shell("get", *options, "mayhem://h/in/*", "out/") == 1
+    assert {each.name for each in Path("out").iterdir()} == set(names)
+    assert shell("echo", *options, *names, "mayhem://h/") == 1
+    assert all(Path(f"received_{name}").exists() for name in names)
+    options = [option for option in options if option == "--json"]
+    assert shell("rm", *options, "mayhem://h/in/*") == 1
+    assert shell.server.files == {}
+
+
+def test_a_worse_failure_than_that_of_the_output_is_told_as_well(shell: Shell):
+    shell.stdout = Full
+    for name in ("a", "b"):
+        Path(name).write_bytes(b"one")
+    assert shell("put", "a", "none", "b", "mayhem://h/") == 1
+    assert "none: no such file" in shell.err
+    assert FULL in shell.err
+    assert set(shell.server.files) == {"a", "b"}
 
 
 def test_the_proxy_ends_well_where_nobody_wants_its_table(deaf: Shell):

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from town import RESULT_FIELDS, digest_of
+from town import MAYHEM, RESULT_FIELDS, digest_of
 
 LONG_NAME = "ü" * 127 + "x"
 """255 bytes of UTF-8."""
@@ -19,6 +19,23 @@ def daemon(town):
 
 
 # --- Verbs --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_all_is_stored_where_the_output_takes_nothing(town, daemon):
+    names = {town.file(f"many/{number}", 10).name for number in range(20)}
+    full = town.start("-c", f"exec {MAYHEM} put -r many {daemon.url} > /dev/full", program="sh").end()
+    assert (full.code, full.err.count("\n")) == (1, 2)
+    assert full.err.startswith(
+        "mayhem: the output could not be written: no space left; next: send it elsewhere; "
+    )
+    assert daemon.stored() == {f"many/{name}" for name in names}
+    town.mayhem("rm", f"{daemon.url}many/*").well()
+    gone = town.start(
+        "-c", f"({MAYHEM} put -r many {daemon.url} 2>&1; echo $? > code) | head -0", program="sh"
+    ).end()
+    assert (gone.err, (town.here / "code").read_text()) == ("", "1\n")
+    assert daemon.stored() == {f"many/{name}" for name in names}
 
 
 def test_names_are_the_same_where_the_locale_knows_no_utf_8(town, daemon):

@@ -46,6 +46,20 @@ def test_without_a_path_a_script_is_told(shell: Shell):
     assert "there is no file to send" in shell.err
 
 
+@pytest.mark.parametrize("paths", [["-"], ["a", "-"]])
+def test_standard_input_is_no_file_for_a_round_trip(shell: Shell, server: MemoryServer, paths: list[str]):
+    Path("a").write_bytes(b"one")
+    shell.stdin = byte_stream(b"one")
+    assert shell("echo", *paths, "mayhem://h/") == 2
+    assert shell.err == (
+        "mayhem: standard input has no name, and what comes back is saved under one; "
+        "next: name a file (one that is called - is ./-)\n"
+    )
+    assert server.log == []
+    Path("-").write_bytes(b"one")
+    assert shell("echo", "./-", "mayhem://h/") == 0
+
+
 def test_a_missing_file_of_a_round_trip_fails_alone(shell: Shell, tmp_path: Path):
     (tmp_path / "a").write_bytes(b"one")
     assert shell("echo", "none", "a", "mayhem://h/") == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mayhem_udp.cli.naming import check_no_twins, received_name, split_put
+from mayhem_udp.cli.naming import STANDARD_STREAM, check_no_twins, received_name, split_put
 from mayhem_udp.cli.options import Invocation, examples, invocation, local_path, transfer_options
 from mayhem_udp.errors import IntegrityError, MayhemError, UnreachableError, UsageError
 
@@ -38,6 +38,11 @@ def command(ctx: click.Context, paths: tuple[str, ...], out_dir: str) -> int:
     sources, target = split_put(paths, default=call.server)
     if not sources:
         sources = [_asked_for(call)]
+    if STANDARD_STREAM in sources:
+        raise UsageError(
+            "standard input has no name, and what comes back is saved under one",
+            remedy="name a file (one that is called - is ./-)",
+        )
     check_no_twins([(source, received_name(source)) for source in sources])
     with call.output() as output, call.connect(target, output) as remote:
         for source in sources:

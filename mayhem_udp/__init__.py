@@ -10,10 +10,14 @@ library (`transport`, `session`, `mayhem`) are public too: anyone can drive the 
 What is named here is imported when it is first used, so that importing the package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from __future__ import annotations
 
+TYPE_CHECKING = (
+    False  # as in typing, which takes a while: Ctrl-C meanwhile would be answered with a traceback
+)
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from mayhem_udp.api import Client, connect
     from mayhem_udp.config import Settings
     from mayhem_udp.errors import (
@@ -67,4 +71,6 @@ _HOMES: Final = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

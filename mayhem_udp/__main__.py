@@ -6,10 +6,8 @@ exit code. Imports nothing of ours before that is so, and knows nothing of verbs
 
 import os
 import sys
-from contextlib import suppress
-from typing import Final
 
-FAILED: Final = 1
+FAILED = 1
 """As `cli.failures` has it, which may not have been imported yet."""
 
 
@@ -20,8 +18,10 @@ def main() -> int:
 
         return begin()
     except KeyboardInterrupt:
-        with suppress(OSError):
+        try:  # noqa: SIM105  # contextlib would be one more import that can be interrupted
             os.write(2, b"mayhem: interrupted\n")  # sys.stderr may be None, or half-way to something else
+        except OSError:
+            pass
         return FAILED
 
 

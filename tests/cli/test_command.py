@@ -291,7 +291,15 @@ def test_a_signal_ends_it_cleanly(number: int, line: bytes):
 
 
 @pytest.mark.parametrize(
-    "module", ["click", "mayhem_udp.cli.main", "mayhem_udp.cli.streams", "mayhem_udp.cli.verbs.ls"]
+    "module",
+    [
+        "importlib",
+        "typing",
+        "click",
+        "mayhem_udp.cli.main",
+        "mayhem_udp.cli.streams",
+        "mayhem_udp.cli.verbs.ls",
+    ],
 )
 def test_an_interruption_before_all_is_imported_is_told_in_words(module: str):
     code = f"""

@@ -1,7 +1,7 @@
 """The front of the library: a server, and every verb as a method.
 
-Owns what each argument may be, and the order in which many files go. One `Client` is for one thread; it
-connects with its first request, keeps that connection for all, and closes it at the end of `with`.
+Owns what each argument may be, and the order in which many files go. One `Client` is for one thread of one
+process (`ownership`); it connects with its first request, keeps that connection for all, and closes it at the end of `with`.
 """
 
 import os
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
 from mayhem_udp.api.outcomes import the_one
+from mayhem_udp.api.ownership import Ownership
 from mayhem_udp.api.questions import Inquiry, PingSums
 from mayhem_udp.api.together import Telling
 from mayhem_udp.api.uploads import Gathering, Upload, Uploadable
@@ -96,6 +97,7 @@ class Client:
         self._faults = spec_of(settings.mayhem)
         self._opened: ClientEndpoint | None = None
         self._is_closed = False
+        self._ownership = Ownership()
 
     # --- Files ---------------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Client:
                 except RefusedError as error:
                     refused.append(Removal(name=name, error=error))
 
-        for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):
+        for errand in self._run(errands(), at_once=self._settings.client.parallel):
             if isinstance(errand.error, UnreachableError):
                 raise errand.error
             yield Removal(name=errand.name, error=errand.error)
@@ -252,8 +254,19 @@ class Client:
         return the_one(outcomes)
 
     def _wait_for(self, errand: Errand) -> None:
-        for _ in self._endpoint().run([errand], at_once=1):
+        for _ in self._run([errand], at_once=1):
             pass
+
+    def _run(self, errands: Iterable[Errand | None], *, at_once: int) -> Iterator[Errand]:
+        """Run errands side by side; nobody else may do anything here until one of them is over."""
+        with self._ownership:
+            running = self._endpoint().run(errands, at_once=at_once)
+        while True:
+            with self._ownership:
+                errand = next(running, None)
+            if errand is None:
+                return
+            yield errand
 
     def _all(
         self, requests: Iterable[Request | None], too_large: MutableSequence[tuple[str, Path]] | None = None
@@ -270,7 +283,7 @@ class Client:
                     yield request.errand
 
         try:
-            for errand in self._endpoint().run(errands(), at_once=self._settings.client.parallel):
+            for errand in self._run(errands(), at_once=self._settings.client.parallel):
                 request = under_way.pop(errand)
                 outcomes = request.outcomes()
                 if isinstance(errand.error, UnreachableError):
@@ -279,8 +292,9 @@ class Client:
                 if too_large is not None and isinstance(request, PackDownload):
                     too_large.extend(request.too_large)
         finally:
-            for request in under_way.values():
-                request.outcomes()  # lets go of files
+            if self._ownership.is_of_this_process:  # a forked one has copies, and the files are not its own
+                for request in under_way.values():
+                    request.outcomes()  # lets go of files
 
     def _alone(self, files: Iterable[tuple[str, Path]]) -> Iterator[Download]:
         return (Download(name, path, self._settings, tell=self._tell) for name, path in files)
@@ -314,11 +328,21 @@ class Client:
     # --- Its life ------------------------------------------------------------------------------------
 
     def close(self, error: BaseException | None = None) -> None:
-        """Tell the server, and let go of everything; `error` is what ended it early, if anything did."""
+        """Tell the server, and let go of everything; `error` is what ended it early, if anything did.
+
+        In a forked process nothing is told: the connection is that of the process which made it, and goes on.
+        """
+        if not self._ownership.is_of_this_process:
+            self._close(lambda endpoint: endpoint.close_copy())
+            return
+        with self._ownership:
+            self._close(lambda endpoint: endpoint.close(error))
+
+    def _close(self, end: Callable[[ClientEndpoint], None]) -> None:
         self._is_closed = True
-        if self._opened is not None:
-            self._opened.close(error)
-            self._opened = None
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            end(opened)
 
     def __enter__(self) -> Self:
         return self
@@ -326,7 +350,11 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(error)
+        try:
+            self.close(error)
+        except UsageError:  # another thread is in the midst of a call; what went wrong before says more
+            if error is None:
+                raise
 
 
 def _upload_name(source: Uploadable, name: str | None) -> str:

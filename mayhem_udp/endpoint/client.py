@@ -17,7 +17,7 @@ from mayhem_udp.endpoint.engine_settings import engine_settings, socket_settings
 from mayhem_udp.endpoint.errand import Errand, take_on
 from mayhem_udp.endpoint.heap import keep_freed_memory
 from mayhem_udp.endpoint.loop import Loop, sharpen_timers
-from mayhem_udp.endpoint.troubles import TroubleKind
+from mayhem_udp.endpoint.troubles import TroubleKind, error_of_trouble
 from mayhem_udp.endpoint.udp import DatagramSocket, UdpSocket
 from mayhem_udp.endpoint.visits import Visits
 from mayhem_udp.endpoint.watcher import Watcher
@@ -73,6 +73,7 @@ class ClientEndpoint:
         self._was_connected = False
         self._is_blocked = False
         self._is_closed = False
+        self._process = os.getpid()
         self._is_turn_due = False
         self._socket_timer = self._loop.timer(self._on_socket_due)
         self._retry_until_ns = 0
@@ -104,9 +105,10 @@ class ClientEndpoint:
                     active.remove(errand)
                     yield errand
         finally:
-            for errand in active:
-                errand.abandon()
-            self._serve()  # so that the server hears of it
+            if os.getpid() == self._process:  # a forked one drops a copy: nobody is to hear of that
+                for errand in active:
+                    errand.abandon()
+                self._serve()  # so that the server hears of it
 
     def _start(self, active: list[Errand]) -> None:
         """Open requests for errands that have none, as far as the server lets us."""
@@ -292,23 +294,13 @@ class ClientEndpoint:
                 continue
             if trouble.kind is not TroubleKind.REFUSED and self._was_connected:
                 continue  # routes come back; the connection's own timers judge
-            error = self._trouble_error(trouble.kind)
+            error = error_of_trouble(trouble.kind, self.place)
             if len(self._addresses) > 1 and not self._was_connected:
                 self._addresses = self._addresses[1:]  # the next address of the same name
                 error = UnreachableError(error.message, code=Code.CONNECTION_LOST, remedy=error.remedy)
             conversation.session.abandon(error)
             self._let_go()
             return
-
-    def _trouble_error(self, kind: TroubleKind) -> UnreachableError:
-        if kind is TroubleKind.REFUSED:
-            return UnreachableError(
-                f"nobody listens at {self.place}",
-                remedy="is the server running, and is that its port? start one with `mayhem serve`",
-            )
-        if kind is TroubleKind.FORBIDDEN:
-            return UnreachableError(f"a firewall of this machine forbids sending to {self.place}")
-        return UnreachableError(f"{self.place} cannot be reached", remedy="check the network connection")
 
     def _last_word(self, error: MayhemError | None) -> MayhemError | None:
         """What is told of a lost connection: of silence, whose it was and what to look at."""
@@ -345,6 +337,13 @@ class ClientEndpoint:
             self._let_go()
             self._workers.close()
             self._loop.close()
+
+    def close_copy(self) -> None:
+        """Close the descriptors of a forked process, and say and wait for nothing: the original goes on."""
+        self._is_closed = True
+        if self._conversation is not None:
+            self._conversation.socket.close()
+        self._loop.close()
 
     def _say_it_again(self, conversation: Conversation) -> None:
         """Stay for as long as the server may go on because it has not heard the goodbye: then it hears it again.

@@ -11,6 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from mayhem_udp.errors import UnreachableError
+from mayhem_udp.url import HostPort
+
 
 class TroubleKind(Enum):
     """What it means to whoever waits for an answer."""
@@ -74,3 +77,15 @@ class Troubles:
     def poll(self) -> Trouble | None:
         """The oldest kind of trouble that has not been looked at."""
         return self._news.pop(next(iter(self._news))) if self._news else None
+
+
+def error_of_trouble(kind: TroubleKind, place: HostPort) -> UnreachableError:
+    """What a client says that is kept from its server."""
+    if kind is TroubleKind.REFUSED:
+        return UnreachableError(
+            f"nobody listens at {place}",
+            remedy="is the server running, and is that its port? start one with `mayhem serve`",
+        )
+    if kind is TroubleKind.FORBIDDEN:
+        return UnreachableError(f"a firewall of this machine forbids sending to {place}")
+    return UnreachableError(f"{place} cannot be reached", remedy="check the network connection")

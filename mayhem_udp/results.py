@@ -146,7 +146,7 @@ class Progress:
     files: int = 1
     """Files of this transfer: small ones travel together."""
     files_done: int = 0
-    """How many of them have arrived or failed, where there are several."""
+    """How many of them have arrived or failed: all, once it is done."""
 
 
 def _names_of(value: TransferResult | Entry | PingResult) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Owns what is told of the request as a whole: its name, and how many of its files
 from dataclasses import replace
 
 from mayhem_udp.endpoint.errand import Errand, Tell
-from mayhem_udp.results import Progress
+from mayhem_udp.results import Phase, Progress
 from mayhem_udp.session.packs import GetPackReceiver, PutPackSender
 from mayhem_udp.units import BITS_PER_BYTE
 
@@ -35,6 +35,8 @@ class Telling:
         files_done = bytes_done = 0
         if isinstance(exchange, PutPackSender | GetPackReceiver):
             files_done, bytes_done = exchange.files_done, exchange.file_bytes_done
+        if progress.state is Phase.DONE:
+            files_done = self._files  # those that were under way when it was cut have failed
         goodput_bps = bytes_done * BITS_PER_BYTE / progress.seconds if progress.seconds > 0 else 0.0
         self._tell(
             replace(

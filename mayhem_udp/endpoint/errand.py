@@ -194,6 +194,7 @@ class Errand:
                 loss=counts.loss,
                 retransmitted=counts.retransmitted,
                 state=phase,
+                files_done=int(phase is Phase.DONE),
             )
         )
 

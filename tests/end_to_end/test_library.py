@@ -123,7 +123,7 @@ def test_small_files_say_that_they_travel_together_and_how_many_have_arrived(tow
     assert {each.files for each in together} <= {each.together for each in (*sent, *got)}
     assert sum(each.files_done for each in together if each.state is Phase.DONE) == 2 * len(names)
     assert sum(each.bytes_done for each in together if each.state is Phase.DONE) == 2 * 20_000 * len(names)
-    assert (alone.together, steps[-1].files, steps[-1].files_done) == (1, 1, 0)
+    assert (alone.together, steps[-1].files, steps[-1].files_done) == (1, 1, 1)
 
 
 def test_a_pack_that_is_read_is_on_its_way_while_the_next_one_is(server, town):
@@ -188,6 +188,19 @@ def test_pings_tell_after_each_what_they_came_to_so_far(server):
     first, *_, last = results
     assert first.rtt_min_ms == first.rtt_avg_ms == first.rtt_max_ms
     assert last.rtt_min_ms <= first.rtt_min_ms <= last.rtt_max_ms
+
+
+def test_at_the_end_of_a_transfer_all_its_files_are_done_with_well_or_badly(town, url, tmp_path):
+    told = []
+    with mayhem_udp.connect(url, progress=told.append) as server:
+        server.put(DATA, "alone")
+        with pytest.raises(RefusedError):
+            server.get("missing", tmp_path / "missing")
+        missing = [(f"missing {number}", tmp_path / str(number)) for number in range(20)]
+        assert len(list(server.get_many(missing))) == 20
+    ends = [(each.files, each.files_done) for each in told if each.state is Phase.DONE]
+    assert ends == [(1, 1), (1, 1), (20, 20)]
+    assert {each.files_done for each in told if each.state is not Phase.DONE and each.files == 1} <= {0}
 
 
 def test_progress_is_told_up_to_the_end(url):

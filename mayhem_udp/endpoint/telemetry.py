@@ -7,6 +7,7 @@ turn (datagrams, losses and damage) costs nothing while nobody wants to know.
 
 from typing import Final
 
+from mayhem_udp.endpoint.clock import monotonic_ns
 from mayhem_udp.endpoint.conversation import Conversation
 from mayhem_udp.errors import Code, IntegrityError, MayhemError
 from mayhem_udp.log import Logger, per_datagram
@@ -74,6 +75,8 @@ class Telemetry:
                 known.log = known.log.bind(peer=f"{address.host}:{address.port}")
                 known.log.info("peer moved")
             case Closed(code, reason, origin):
+                # It was the end of transfers, too, or came with their last words.
+                self._tell_ended(known, conversation, now_ns=monotonic_ns())
                 self._on_closed(known, code, reason, origin)
 
     def _on_closed(self, known: _Known, code: int, reason: str, origin: Origin) -> None:
@@ -97,11 +100,9 @@ class Telemetry:
         for number, exchange in exchanges.items():
             if number not in known.transfers and not exchange.is_opening:
                 self._on_begun(known, number, exchange, conversation, now_ns=now_ns)
-        for number, transfer in list(known.transfers.items()):
-            if transfer.exchange.is_over:
-                del known.transfers[number]
-                self._on_ended(transfer, conversation, now_ns=now_ns)
-            elif self.progress_interval_ns and now_ns - transfer.told_ns >= self.progress_interval_ns:
+        self._tell_ended(known, conversation, now_ns=now_ns)
+        for transfer in known.transfers.values():
+            if self.progress_interval_ns and now_ns - transfer.told_ns >= self.progress_interval_ns:
                 transfer.told_ns = now_ns
                 self._on_progress(transfer, conversation, now_ns=now_ns)
 
@@ -116,9 +117,13 @@ class Telemetry:
         known = self._known.pop(conversation.connection.connection_id, None)
         if known is not None:
             for transfer in known.transfers.values():
-                self._on_ended(transfer, conversation, now_ns=transfer.told_ns)
+                self._on_ended(transfer, conversation, now_ns=monotonic_ns())
 
     # --- Transfers -----------------------------------------------------------------------------------
+
+    def _tell_ended(self, known: _Known, conversation: Conversation, *, now_ns: int) -> None:
+        for number in [number for number, each in known.transfers.items() if each.exchange.is_over]:
+            self._on_ended(known.transfers.pop(number), conversation, now_ns=now_ns)
 
     def _on_begun(
         self, known: _Known, number: int, exchange: Exchange, conversation: Conversation, *, now_ns: int

@@ -71,4 +71,4 @@ def _acked(exchange: Exchange, sender: FileSender) -> int:
     """How much the peer has; all of it once that is settled, and the connection has forgotten the request."""
     if exchange.is_over and exchange.error is None:
         return sender.offset
-    return exchange.connection.body_acked_bytes(exchange.request)
+    return sender.acked_bytes

@@ -13,6 +13,7 @@ from mayhem_udp.rangeset import RangeSet
 from mayhem_udp.session.exchange import Exchange
 from mayhem_udp.session.repairing import Repairer
 from mayhem_udp.store.source import Source, feed
+from mayhem_udp.transport.streams.bodies import BodySend
 from mayhem_udp.units import KIB
 from mayhem_udp.wire.messages import SIZE_UNKNOWN, Digests, Trailer
 
@@ -38,6 +39,12 @@ class FileSender:
         self._skip = RangeSet()
         self._is_reading = False
         self._repairer: Repairer | None = None
+        self._body: BodySend | None = None
+
+    @property
+    def acked_bytes(self) -> int:
+        """How much of it the peer has; of a request that was cut, how much it had."""
+        return self._body.acked_bytes if self._body is not None else 0
 
     @property
     def size(self) -> int | None:
@@ -53,6 +60,8 @@ class FileSender:
                 )
             self._skip.add(start, stop)
             self._exchange.connection.skip_body(self._exchange.request, start, stop)
+        if have:
+            self._look_at_body()
 
     def pump(self) -> bool:
         """Read on while the send buffer has room, a bounded piece at a time; True where it could go on at once."""
@@ -130,7 +139,13 @@ class FileSender:
         self.sha256.update(block)
         if not self._skip.covers(self.offset, self.offset + len(block)):
             self._exchange.connection.supply_body(self._exchange.request, self.offset, block)
+            if self._body is None:
+                self._look_at_body()
         self.offset += len(block)
+
+    def _look_at_body(self) -> None:
+        """Note it while the connection knows it: it forgets a request that has ended."""
+        self._body = self._exchange.connection.body_sent(self._exchange.request)
 
     def _complete(self) -> None:
         if self.source.looks_unchanged(sent_bytes=self.offset):

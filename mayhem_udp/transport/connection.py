@@ -32,7 +32,7 @@ from mayhem_udp.transport.settling import Settler
 from mayhem_udp.transport.state import Signal, State, advance
 from mayhem_udp.transport.stateless import ENDINGS, handle_stateless, has_answered, take_retry
 from mayhem_udp.transport.stats import ConnectionStats
-from mayhem_udp.transport.streams.bodies import as_block
+from mayhem_udp.transport.streams.bodies import BodySend, as_block
 from mayhem_udp.transport.streams.numbers import Kind, Side, stream_id
 from mayhem_udp.transport.supply import body_room_bytes
 from mayhem_udp.transport.timers import NEVER, Timer
@@ -194,6 +194,11 @@ class Connection:
         """How many bytes of the request's body the peer has."""
         found = self._core.requests.open.get(request)
         return found.body_sent.acked_bytes if found and found.body_sent else 0
+
+    def body_sent(self, request: int) -> BodySend | None:
+        """The request's outgoing body, if it has one: it knows how much the peer has also when all is over."""
+        found = self._core.requests.open.get(request)
+        return found.body_sent if found else None
 
     def is_open(self, request: int) -> bool:
         """Whether something may still be said in the request: it has not ended, and this side has not finished."""

@@ -101,6 +101,10 @@ class Host:
         assert answered.wait(WAIT_S), "the loop stands still"
         return answers[0]
 
+    def call_from_thread(self, callback):
+        """Have it called on the server's loop, without waiting for that."""
+        self._loop.call_from_thread(callback)
+
     def close(self):
         self._loop.call_from_thread(self._loop.stop)
         self._thread.join(WAIT_S)

@@ -2,10 +2,11 @@
 
 import io
 import json
+import threading
 
 import pytest
 from blundering import Blundering
-from host import Host, Told, settings_with
+from host import WAIT_S, Host, Told, settings_with
 
 import mayhem_udp
 from mayhem_udp.endpoint.telemetry import Telemetry
@@ -19,8 +20,8 @@ class Logging(Told):
         super().__init__()
         self.stream = io.StringIO()
         settings = settings_with(logging__level=level, logging__format="json").logging
-        log = open_log(settings, stream=self.stream, environ={})
-        self._telemetry = Telemetry(log, progress_interval_ns=1)
+        self.log = open_log(settings, stream=self.stream, environ={})
+        self._telemetry = Telemetry(self.log, progress_interval_ns=1)
 
     def on_opened(self, conversation):
         self._telemetry.on_opened(conversation)
@@ -107,6 +108,73 @@ def test_a_client_that_stops_in_the_midst_is_told_as_a_failure(logged, tmp_path)
     (ended,) = (line for line in lines if line["event"] == "connection failed")
     assert (ended["reason"], ended["by"]) == ("the client was stopped", "the peer")
     assert "transfer failed" in events(lines)
+
+
+class Holding(io.BytesIO):
+    """A stream that stops the server's loop once all has arrived, before the client says so."""
+
+    def __init__(self, host):
+        super().__init__()
+        self._host = host
+        self._is_held, self.may_go_on = threading.Event(), threading.Event()
+
+    def flush(self):
+        self._host.call_from_thread(self._hold)
+        assert self._is_held.wait(WAIT_S), "the loop stands still already"
+
+    def _hold(self):
+        self._is_held.set()
+        self.may_go_on.wait(WAIT_S)
+
+
+def test_a_file_whose_last_words_come_with_the_farewell_is_told_before_the_end_of_its_connection(tmp_path):
+    watcher = Logging("info")
+    host = Host(tmp_path / "root", watcher=watcher)
+    stream = Holding(host)
+    with mayhem_udp.connect(host.url, client__cache_dir=str(tmp_path / "cache")) as client:
+        client.put(bytes(500_000), "film")
+        client.get("film", stream)
+    stream.may_go_on.set()
+    watcher.wait_for_gone()
+    host.close()
+    assert events(watcher.lines)[-3:] == ["checksum verified", "transfer done", "connection closed"]
+
+
+class Endless:
+    """A binary file without an end."""
+
+    def read(self, size):
+        return bytes(size)
+
+
+class Nowhere:
+    """A place for as much as there is."""
+
+    def write(self, data):
+        return memoryview(data).nbytes
+
+
+@pytest.mark.parametrize("verb", ["put", "get"])
+def test_a_transfer_that_was_cut_is_told_with_what_had_crossed(logged, tmp_path, verb):
+    (tmp_path / "root").mkdir()
+    with open(tmp_path / "root" / "endless", "wb") as file:
+        file.truncate(1 << 40)
+    client_log = Logging("info")
+
+    def act(client):
+        def stop(progress):
+            if progress.bytes_done > 1_000_000:
+                raise KeyboardInterrupt
+
+        client._tell = stop
+        client._log = client_log.log
+        with pytest.raises(KeyboardInterrupt):
+            client.put(Endless(), "got") if verb == "put" else client.get("endless", Nowhere())
+        client.close(KeyboardInterrupt())
+
+    for lines in (logged(act), client_log.lines):
+        (failed,) = (line for line in lines if line["event"] == "transfer failed")
+        assert failed["goodput_bps"] * failed["seconds"] / 8 > 500_000
 
 
 def test_a_name_with_control_characters_is_escaped(logged, tmp_path):

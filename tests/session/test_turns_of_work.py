@@ -50,6 +50,9 @@ class Peerless:
         self.room_bytes -= len(block)
         self.supplied.append((offset, len(block)))
 
+    def body_sent(self, request):
+        return None  # nobody asks how much the peer has
+
     def elsewhere(self, job, back, *, holds_bytes=0):
         self.jobs.append((job, back))
 

@@ -23,6 +23,7 @@ _OF_SCP: Final = re.compile(r"(?:[^@/]+@)?([\w.-]+):(?!\d+(?:/|$))(.+)")
 """`[user@]host:path`, as scp and rsync have it."""
 _SLASHES_MISSING: Final = re.compile(r"mayhem:(?!\d+(?:/|$))/*(.*)", re.IGNORECASE)
 _EXAMPLE: Final = "write it like mayhem://HOST:PORT/NAME"
+_NAME_THE_HOST: Final = "name the host, as in mayhem://localhost/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,11 @@ def is_url(text: str) -> bool:
     return text[: len(SCHEME)].lower() == SCHEME  # of any case: RFC 3986, 3.1
 
 
-def parse_url(text: str, *, default: Url | None = None) -> Url:
-    """A URL; one without a host (`mayhem:///NAME`) is on the `default` server. Raises `UsageError`."""
+def parse_url(text: str, *, default: Url | None = None, hostless: str = _NAME_THE_HOST) -> Url:
+    """A URL; one without a host (`mayhem:///NAME`) is on the `default` server. Raises `UsageError`.
+
+    `hostless` is the remedy where there is no such server.
+    """
     if not is_url(text):
         raise _bad_url(text, "it does not begin with mayhem://", guess=_scheme_guess(text))
     place, _, name = as_name(text)[len(SCHEME) :].partition("/")
@@ -83,7 +87,7 @@ def parse_url(text: str, *, default: Url | None = None) -> Url:
         raise _bad_url(text, "its name has an empty part")
     if not place:
         if default is None:
-            raise _bad_url(text, "it has no host", guess="name the host, or set MAYHEM_URL to the server")
+            raise _bad_url(text, "it has no host", guess=hostless)
         return default.named(name)
     try:
         where = parse_host_port(place, port_default=PORT_DEFAULT)

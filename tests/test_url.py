@@ -47,7 +47,7 @@ def test_a_url_is_understood(text: str, url: Url):
         ("mayhem://host:٣/", "has no port"),
         ("mayhem://host:+1/", "has no port"),
         ("mayhem://:5000/", "it has no host"),
-        ("mayhem:///a", "name the host, or set MAYHEM_URL"),
+        ("mayhem:///a", "it has no host; name the host, as in mayhem://localhost/"),
         ("mayhem://::1/", "an IPv6 address needs brackets"),
         ("mayhem://[::1/", "is not an IPv6 address in brackets"),
         ("mayhem://[::1]x/", "is not an IPv6 address in brackets"),

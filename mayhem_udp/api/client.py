@@ -107,7 +107,7 @@ class Client:
         `source` is a path, bytes, or a binary file object that is read to its end. `name` is what it is
         called on the server; a path's own name unless given, or inside a folder where it ends with `/`.
         """
-        return self._one(Upload(source, _upload_name(source, name), tell=self._tell))
+        return self._one(Upload(source, _upload_name(source, name, verb="put"), tell=self._tell))
 
     def put_many(self, files: Iterable[tuple[str | os.PathLike[str], str]]) -> Iterator[Outcome]:
         """Upload files, each a path and its name on the server; small ones travel together.
@@ -156,7 +156,7 @@ class Client:
         A path's copy is saved as `received_<name>` in `out_dir`; that of bytes or of a file object is
         only compared.
         """
-        called = _upload_name(source, name)
+        called = _upload_name(source, name, verb="echo")
         if isinstance(source, str | os.PathLike):
             path = _here(Path(out_dir, RECEIVED_PREFIX + called))
             return self._one(RoundTrip(Path(source), called, path, self._settings, tell=self._tell))
@@ -357,13 +357,13 @@ class Client:
                 raise
 
 
-def _upload_name(source: Uploadable, name: str | None) -> str:
+def _upload_name(source: Uploadable, name: str | None, *, verb: str) -> str:
     """What a source is called on the server. Raises `UsageError` where it has no name."""
     if name and not name.endswith("/"):
         return name
     own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
     if not own:
-        raise UsageError("what is sent has no name of its own", remedy="give one: put(data, 'name')")
+        raise UsageError("what is sent has no name of its own", remedy=f"give one: {verb}(data, 'name')")
     return (name or "") + as_name(own)
 
 

@@ -24,6 +24,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SERVER: Final = re.compile(r"(localhost|[\w.-]+:\d+)(/.*)?|([^@/]+@)?[\w.-]+:/.*|[^@/]+@[\w.-]+:.*")
 """What is meant as a server where one is missing: a file with a colon in its name is more likely one."""
 _NAME_A_SERVER: Final = "end with mayhem://HOST:PORT/, or set MAYHEM_URL"
+_NAME_THE_HOST: Final = "name the host, or set MAYHEM_URL to the server"
 RECEIVED_PREFIX: Final = "received_"
 """What the round trip's file is called: this and the name of the original."""
 
@@ -48,7 +49,7 @@ def split_put(arguments: Sequence[str], *, default: Url | None) -> tuple[list[st
     paths = list(arguments)
     target = default
     if paths and is_url(paths[-1]):
-        target = parse_url(paths.pop(), default=default)
+        target = parse_url(paths.pop(), default=default, hostless=_NAME_THE_HOST)
     if stray := next(filter(is_url, paths), None):
         raise UsageError(f"{stray!r} is a URL among the files", remedy="put the URL last")
     _check_each(paths)
@@ -98,7 +99,7 @@ def remote(text: str, *, default: Url | None) -> Url:
     """A URL, or a plain name on the default server. Raises `UsageError`."""
     _check_not_empty(text)
     if is_url(text) or default is None:
-        return parse_url(text, default=default)
+        return parse_url(text, default=default, hostless=_NAME_THE_HOST)
     folder = default.name if default.is_folder else f"{default.name}/"
     return parse_url(str(default.named(folder + text.removeprefix("/"))))
 

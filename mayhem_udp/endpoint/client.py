@@ -310,7 +310,7 @@ class ClientEndpoint:
             f"{self.place} did not answer within {self.settings.client.timeout_ns / SECOND:g} s",
             code=error.code,
             remedy="is the server running, and does every firewall on the way let UDP through? "
-            "--timeout waits longer",
+            "a longer timeout waits for it",
         )
 
     # --- The end -------------------------------------------------------------------------------------

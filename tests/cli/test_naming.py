@@ -253,3 +253,10 @@ def test_a_url_of_another_scheme_is_no_file_even_where_there_is_a_default_server
     with pytest.raises(UsageError, match="does not begin with mayhem://"):
         split(["file", url], default=HOST)
     split(["file", f"./{url}"], default=HOST)
+
+
+def test_a_url_without_a_host_says_that_the_environment_may_name_it():
+    with pytest.raises(UsageError, match="has no host; name the host, or set MAYHEM_URL to the server"):
+        naming.remote("mayhem:///a", default=None)
+    with pytest.raises(UsageError, match="has no host; name the host, or set MAYHEM_URL to the server"):
+        naming.split_put(["file", "mayhem:///a"], default=None)

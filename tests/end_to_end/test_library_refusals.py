@@ -2,11 +2,12 @@
 
 import io
 import os
+import socket
 
 import pytest
 
 import mayhem_udp
-from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, UsageError
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, RefusedError, UnreachableError, UsageError
 from mayhem_udp.results import TransferFailure
 
 NOT_UTF8 = os.fsdecode(b"bad\xff")
@@ -177,3 +178,25 @@ def test_outcomes_that_are_asked_for_after_the_end_are_a_usage_error(town, serve
     with pytest.raises(UsageError, match="closed"):
         list(outcomes)
     server.close()
+
+
+# --- Words --------------------------------------------------------------------------------------------
+
+
+def test_what_the_library_says_is_for_who_writes_a_program(server, town):
+    with pytest.raises(UsageError) as no_host:
+        mayhem_udp.connect("mayhem:///")
+    with pytest.raises(UsageError, match=r"give one: echo\(data, 'name'\)"):
+        server.echo(b"some bytes")
+    with pytest.raises(UsageError, match=r"give one: put\(data, 'name'\)"):
+        server.put(b"some bytes")
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with silent:
+        silent.bind(("127.0.0.1", 0))
+        place = f"mayhem://127.0.0.1:{silent.getsockname()[1]}/"
+        with mayhem_udp.connect(place, timeout="100ms") as nobody, pytest.raises(UnreachableError) as unheard:
+            nobody.ping()
+    assert "a longer timeout waits for it" in unheard.value.remedy
+    for said in (no_host, unheard):
+        assert "MAYHEM_URL" not in str(said.value)
+        assert "--" not in str(said.value)

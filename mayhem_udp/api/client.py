@@ -12,6 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Protocol, Self
 
+from mayhem_udp.api.arguments import (
+    check_connect,
+    count_of,
+    destination_of,
+    downloads_of,
+    name_of,
+    names_of,
+    path_of,
+    source_of,
+    uploads_of,
+)
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
 from mayhem_udp.api.outcomes import the_one
 from mayhem_udp.api.ownership import Ownership
@@ -27,7 +38,7 @@ from mayhem_udp.errors import PeerError, RefusedError, UnreachableError, UsageEr
 from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.results import Entry, Outcome, PingResult, Progress, Removal, TransferResult
-from mayhem_udp.spelling import as_name, as_path
+from mayhem_udp.spelling import as_name
 from mayhem_udp.store.names import encode_name
 from mayhem_udp.url import Url, parse_url
 
@@ -67,6 +78,7 @@ def connect(
     a structlog logger for what happens on the way. Raises `UsageError` for a bad URL and `ConfigError`
     for bad settings.
     """
+    check_connect(url, settings, progress, log, overrides.items())
     server = parse_url(url)
     if server.name:
         raise UsageError(
@@ -107,7 +119,8 @@ class Client:
         `source` is a path, bytes, or a binary file object that is read to its end. `name` is what it is
         called on the server; a path's own name unless given, or inside a folder where it ends with `/`.
         """
-        return self._one(Upload(source, _upload_name(source, name, verb="put"), tell=self._tell))
+        called = _upload_name(source_of(source), name, verb="put")
+        return self._one(Upload(source, called, tell=self._tell))
 
     def put_many(self, files: Iterable[tuple[str | os.PathLike[str], str]]) -> Iterator[Outcome]:
         """Upload files, each a path and its name on the server; small ones travel together.
@@ -115,10 +128,11 @@ class Client:
         Yields a `TransferResult` or a `TransferFailure` for each as it is known, in no certain order.
         Raises `UnreachableError` when the server is lost for good.
         """
+        return self._put_all(uploads_of(files))
+
+    def _put_all(self, files: Iterable[tuple[Path, str]]) -> Iterator[Outcome]:
         gathering = Gathering(self._tell)
-        # A Path is not made again of a Path: that takes it apart, and there may be ten thousand.
-        pairs = ((path if isinstance(path, Path) else Path(path), name) for path, name in files)
-        yield from self._all(gathering.uploads(pairs))
+        yield from self._all(gathering.uploads(files))
         yield from gathering.failures
 
     def get(self, name: str, destination: str | os.PathLike[str] | BinaryIO | None = None) -> TransferResult:
@@ -127,11 +141,11 @@ class Client:
         Without a destination it lands in the current folder, under the last part of its name. A path has
         the old file or the whole new one, never a part. What a cut download has left is gone on with.
         """
-        if destination is None:
-            destination = Path(name.rsplit("/", 1)[-1])
-        if isinstance(destination, str | os.PathLike):
-            return self._one(Download(name, _here(destination), self._settings, tell=self._tell))
-        return self._one(StreamDownload(name, destination, self._settings, tell=self._tell))
+        name = name_of(name)
+        place = destination_of(destination if destination is not None else Path(name.rsplit("/", 1)[-1]))
+        if isinstance(place, Path):
+            return self._one(Download(name, place, self._settings, tell=self._tell))
+        return self._one(StreamDownload(name, place, self._settings, tell=self._tell))
 
     def get_many(self, files: Iterable[tuple[str, str | os.PathLike[str]]]) -> Iterator[Outcome]:
         """Download files, each a name on the server and a path here; small ones travel together.
@@ -139,7 +153,10 @@ class Client:
         Yields a `TransferResult` or a `TransferFailure` for each as it is known, in no certain order.
         Raises `UnreachableError` when the server is lost for good.
         """
-        pairs = ((name, _here(path)) for name, path in files)
+        return self._get_all(downloads_of(files))
+
+    def _get_all(self, files: Iterable[tuple[str, Path]]) -> Iterator[Outcome]:
+        pairs = iter(files)
         first = list(islice(pairs, ALONE_MAX + 1))
         if len(first) <= ALONE_MAX:
             yield from self._all(self._alone(first))
@@ -156,9 +173,10 @@ class Client:
         A path's copy is saved as `received_<name>` in `out_dir`; that of bytes or of a file object is
         only compared.
         """
-        called = _upload_name(source, name, verb="echo")
+        called = _upload_name(source_of(source), name, verb="echo")
+        folder = path_of(out_dir)
         if isinstance(source, str | os.PathLike):
-            path = _here(Path(out_dir, RECEIVED_PREFIX + called))
+            path = path_of(folder / (RECEIVED_PREFIX + called))
             return self._one(RoundTrip(Path(source), called, path, self._settings, tell=self._tell))
         return self._one(StreamRoundTrip(source, called, tell=self._tell))
 
@@ -169,24 +187,27 @@ class Client:
 
         Raises `IncompleteListError`, which has the rest, where there are folders that the server cannot read.
         """
-        return self._ask(Inquiry.list(pattern))
+        return self._ask(Inquiry.list(name_of(pattern)))
 
     def stat(self, name: str) -> Entry:
         """One name; a file with its SHA-256, which the server reads it for."""
-        entries = self._ask(Inquiry.stat(name))
+        entries = self._ask(Inquiry.stat(name_of(name)))
         if len(entries) != 1:
             raise PeerError(f"the server named {len(entries)} files when asked about {name!r}")
         return entries[0]
 
     def remove(self, name: str) -> None:
         """Remove one file, for good when this returns."""
-        self._ask(Inquiry.remove(name))
+        self._ask(Inquiry.remove(name_of(name)))
 
     def remove_many(self, names: Iterable[str]) -> Iterator[Removal]:
         """Remove files, several at a time; what came of each as it is known, in no certain order.
 
         Raises `UnreachableError` when the server is lost for good.
         """
+        return self._remove_all(names_of(names))
+
+    def _remove_all(self, names: Iterable[str]) -> Iterator[Removal]:
         refused: MutableSequence[Removal] = []
 
         def errands() -> Iterator[Errand]:
@@ -205,18 +226,18 @@ class Client:
     def ping(self, count: int = 4) -> PingResult:
         """Measure `count` round trips, one after the other, over a connection that is open already.
 
-        `loss` is the share of the datagrams sent meanwhile that were lost. Raises `UnreachableError`
+        `loss` is the share of the datagrams sent meanwhile that were lost on the way there. Raises `UnreachableError`
         when the server cannot be reached at all.
         """
         sums = PingSums()
-        for _ in self._each_ping(count, sums):
+        for _ in self._each_ping(count_of(count), sums):
             pass
         return sums.result()
 
     def pings(self, count: int = 4) -> Iterator[PingResult]:
         """Like `ping`, but tells after each round trip what all so far came to."""
         sums = PingSums()
-        return (sums.result() for _ in self._each_ping(count, sums))
+        return (sums.result() for _ in self._each_ping(count_of(count), sums))
 
     def _each_ping(self, count: int, sums: PingSums) -> Iterator[None]:
         self._ask(Inquiry.ping(0))  # whoever connects now does not measure the handshake
@@ -359,17 +380,12 @@ class Client:
 
 def _upload_name(source: Uploadable, name: str | None, *, verb: str) -> str:
     """What a source is called on the server. Raises `UsageError` where it has no name."""
-    if name and not name.endswith("/"):
+    if name is not None and name_of(name) and not name.endswith("/"):
         return name
     own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
     if not own:
         raise UsageError("what is sent has no name of its own", remedy=f"give one: {verb}(data, 'name')")
     return (name or "") + as_name(own)
-
-
-def _here(path: str | os.PathLike[str]) -> Path:
-    """Where something lands, as this machine's locale spells it."""
-    return Path(as_path(os.fspath(path)))
 
 
 def _watcher(log: Any, settings: Settings) -> Watcher:

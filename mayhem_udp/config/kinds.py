@@ -128,6 +128,8 @@ class _Quantity(_Bounded, ABC):
     def _parse(self, text: str) -> int: ...
 
     def _from_number(self, value: float) -> int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)  # 20e6 is how one writes 20 million
         if isinstance(value, float):
             raise ValueError(f"must be a whole number or a text like {self.example}, and is {value}")
         return value

@@ -6,7 +6,7 @@ Owns the sentences for what makes no sense. Never opens a file, never judges a n
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from mayhem_udp.config import Settings
 from mayhem_udp.errors import UsageError
@@ -15,6 +15,8 @@ from mayhem_udp.spelling import as_path
 
 if TYPE_CHECKING:
     from mayhem_udp.api.uploads import Uploadable
+
+Pair = TypeVar("Pair", tuple[Path, str], tuple[str, Path])
 
 
 def name_of(name: object) -> str:
@@ -65,15 +67,15 @@ def names_of(names: Iterable[str]) -> Iterable[str]:
 
 
 def uploads_of(files: Iterable[Any]) -> Iterable[tuple[Path, str]]:
-    """Paths and what each is called on the server, as `names_of`."""
+    """Paths and what each is called on the server, as `names_of`; of a list no two may become one."""
     pairs = ((path_of(path), name_of(name)) for path, name in _pairs_of(files, what="a path and a name"))
-    return list(pairs) if isinstance(files, Collection) else pairs
+    return _without_twins(pairs, "name") if isinstance(files, Collection) else pairs
 
 
 def downloads_of(files: Iterable[Any]) -> Iterable[tuple[str, Path]]:
     """Names on the server and where each lands, likewise."""
     pairs = ((name_of(name), path_of(path)) for name, path in _pairs_of(files, what="a name and a path"))
-    return list(pairs) if isinstance(files, Collection) else pairs
+    return _without_twins(pairs, "path") if isinstance(files, Collection) else pairs
 
 
 def _pairs_of(pairs: Iterable[Any], *, what: str) -> Iterable[tuple[Any, Any]]:
@@ -91,6 +93,19 @@ def _each_of(many: Iterable[Any], *, what: str) -> Iterable[Any]:
     if isinstance(many, str | bytes) or not isinstance(many, Iterable):
         raise _no(many, f"several {what}", f"give a list of {what}")
     return many
+
+
+def _without_twins(pairs: Iterable[Pair], of_its_own: str) -> list[Pair]:
+    """Refuse two sources (first) that would become one file (second): both would succeed, and one be lost."""
+    kept = list(pairs)
+    if len({target for _, target in kept}) < len(kept):
+        seen: dict[object, object] = {}
+        for source, target in kept:
+            if target in seen:
+                both = f"{seen[target]} and {source} would both become {target}"
+                raise UsageError(escape(both), remedy=f"give each a {of_its_own} of its own")
+            seen[target] = source
+    return kept
 
 
 def count_of(count: object) -> int:

@@ -97,6 +97,17 @@ def test_a_whole_number_may_be_written_as_a_float():
             mayhem_udp.connect(PLACE, rate=rate)
 
 
+def test_two_files_that_would_become_one_are_refused_before_anything_is_sent(nobody):
+    twins = [("a/one", "same"), ("b", "other"), (Path("b/two"), "same")]
+    with pytest.raises(
+        UsageError, match="a/one and b/two would both become same; give each a name of its own"
+    ):
+        nobody.put_many(twins)
+    places = [("one", "here"), ("two", "there"), ("three", "./here")]
+    with pytest.raises(UsageError, match="one and three would both become here; give each a path of its own"):
+        nobody.get_many(places)
+
+
 def test_what_an_iterator_gives_is_looked_at_as_it_comes(nobody):
     with pytest.raises(UsageError, match="int cannot be a pair"):
         next(nobody.put_many(iter([5])))

@@ -365,6 +365,11 @@ class Client:
         if opened is not None:
             end(opened)
 
+    def __repr__(self) -> str:
+        is_connected = self._opened is not None and self._opened.is_connected
+        state = "closed" if self._is_closed else "connected" if is_connected else "not connected"
+        return f"<Client of {self._server}, {state}>"
+
     def __enter__(self) -> Self:
         return self
 

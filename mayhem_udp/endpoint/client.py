@@ -80,6 +80,16 @@ class ClientEndpoint:
         self._retry_pause_ns = 0
         self._next_attempt_ns = 0
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server has answered, and nobody has said goodbye, as far as is known."""
+        conversation = self._conversation
+        return (
+            conversation is not None
+            and not conversation.is_ending
+            and conversation.connection.peer is not None
+        )
+
     # --- Requests ------------------------------------------------------------------------------------
 
     def run(self, errands: Iterable[Errand | None], *, at_once: int) -> Iterator[Errand]:

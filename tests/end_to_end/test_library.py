@@ -203,6 +203,15 @@ def test_at_the_end_of_a_transfer_all_its_files_are_done_with_well_or_badly(town
     assert {each.files_done for each in told if each.state is not Phase.DONE and each.files == 1} <= {0}
 
 
+def test_a_client_shows_whose_it_is_and_whether_it_is_connected(url):
+    client = mayhem_udp.connect(url)
+    assert repr(client) == f"<Client of {url}, not connected>"
+    client.ping(1)
+    assert repr(client) == f"<Client of {url}, connected>"
+    client.close()
+    assert repr(client) == f"<Client of {url}, closed>"
+
+
 def test_progress_is_told_up_to_the_end(url):
     told = []
     with mayhem_udp.connect(url, progress=told.append) as server:

@@ -185,9 +185,11 @@ class Client:
     def list(self, pattern: str = "*") -> Sequence[Entry]:
         """What matches: `*` within one folder, `**` at any depth; the empty pattern is the root itself.
 
+        With a slash at its end it is what is in the folders that match: `photos/` is `photos/*`.
         Raises `IncompleteListError`, which has the rest, where there are folders that the server cannot read.
         """
-        return self._ask(Inquiry.list(name_of(pattern)))
+        inside = "*" if name_of(pattern).endswith("/") else ""
+        return self._ask(Inquiry.list(pattern + inside))
 
     def stat(self, name: str) -> Entry:
         """One name; a file with its SHA-256, which the server reads it for."""

@@ -212,6 +212,21 @@ def test_a_client_shows_whose_it_is_and_whether_it_is_connected(url):
     assert repr(client) == f"<Client of {url}, closed>"
 
 
+def test_a_slash_at_the_end_of_a_pattern_lists_what_is_in_the_folder(server):
+    for name in ("top", "d/one", "d/two", "d/deeper/three", "e/four"):
+        server.put(b"x", name)
+
+    def names(pattern):
+        return sorted(each.name for each in server.list(pattern))
+
+    assert names("d/") == names("d/*") == ["d/deeper", "d/one", "d/two"]
+    assert names("*/") == ["d/deeper", "d/one", "d/two", "e/four"]
+    assert names("missing/") == names("top/") == []
+    for bad in ("/", "d//", "../"):
+        with pytest.raises(RefusedError, match="the pattern is absolute"):
+            server.list(bad)
+
+
 def test_progress_is_told_up_to_the_end(url):
     told = []
     with mayhem_udp.connect(url, progress=told.append) as server:

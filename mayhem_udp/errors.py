@@ -128,8 +128,10 @@ class RefusedError(MayhemError):
 class IncompleteListError(RefusedError):
     """The server could not read some of what was to be listed; `entries` is what it could."""
 
-    def __init__(self, message: str, *, entries: "Sequence[Entry]", code: Code | None = None) -> None:
-        super().__init__(message, code=code)
+    def __init__(
+        self, message: str, *, entries: "Sequence[Entry]", code: Code | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(message, code=code, remedy=remedy)
         self.entries = entries
 
 
@@ -183,4 +185,14 @@ def error_of_code(code: int, reason: str) -> MayhemError:
         kind = UnreachableError
     elif known in _TRANSFER_CODES:
         kind = TransferError
-    return kind(reason or known.name.replace("_", " ").lower(), code=known)
+    message, remedy = _parts(reason)
+    return kind(message or known.name.replace("_", " ").lower(), code=known, remedy=remedy)
+
+
+def _parts(reason: str) -> tuple[str, str]:
+    """What happened and what to do next, which cross the wire as one sentence (`MayhemError.__str__`).
+
+    The last semicolon parts them: there may be others in the name of a file.
+    """
+    message, _, remedy = reason.rpartition("; ")
+    return (message, remedy) if message and remedy else (reason, "")

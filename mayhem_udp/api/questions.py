@@ -56,7 +56,7 @@ class Inquiry:
         has_gaps = isinstance(self._question, List) and isinstance(error, RefusedError | TransferError)
         if has_gaps and error and isinstance(exchange, Question) and exchange.is_answered:
             entries = [_entry(message) for message in exchange.entries]
-            raise IncompleteListError(error.message, entries=entries, code=error.code)
+            raise IncompleteListError(error.message, entries=entries, code=error.code, remedy=error.remedy)
         if error is not None:
             raise error
         if not isinstance(exchange, Question):

@@ -94,6 +94,19 @@ def test_a_folder_with_a_name_that_is_not_utf8_goes_but_for_that_file(town):
         ]
 
 
+@pytest.mark.parametrize("count", [1, 20])
+def test_what_the_server_refuses_it_refuses_with_a_remedy(server, town, count):
+    names = [f"missing {number}" for number in range(count)]
+    failures = list(server.get_many([(name, town.folder / name) for name in names]))
+    assert {each.error.message for each in failures} == {f"there is no {name}" for name in names}
+    assert {each.error.remedy for each in failures} == {"see what there is with mayhem ls"}
+    for ask in (server.stat, server.remove, server.list, lambda name: server.put(b"x", name)):
+        with pytest.raises(RefusedError) as refused:
+            ask("../up")
+        assert refused.value.remedy
+        assert str(refused.value) == f"{refused.value.message}; {refused.value.remedy}"
+
+
 # --- Streams and what is none -------------------------------------------------------------------------
 
 

@@ -108,7 +108,7 @@ def test_an_upload_replaces_no_pipe_at_the_server(town, daemon):
     os.mkfifo(daemon.root / "pipe")
     town.file("pipe", 10)
     line = only_line(town.mayhem("put", "pipe"), 5)
-    assert "a device, a pipe or a socket stands at pipe; use another name" in line
+    assert "a device, a pipe or a socket stands at pipe; next: use another name" in line
     assert (daemon.root / "pipe").is_fifo()
 
 

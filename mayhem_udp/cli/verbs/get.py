@@ -15,7 +15,7 @@ from mayhem_udp.cli.options import Invocation, examples, invocation, local_path,
 from mayhem_udp.cli.render.base import Output
 from mayhem_udp.cli.streams import writing_output
 from mayhem_udp.cli.surroundings import Remote
-from mayhem_udp.errors import Code, MayhemError, PeerError, RefusedError, UsageError
+from mayhem_udp.errors import Code, LocalFileError, MayhemError, PeerError, RefusedError, UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.results import Entry, EntryKind, Outcome, TransferFailure
 from mayhem_udp.url import Url
@@ -68,7 +68,7 @@ def command(ctx: click.Context, urls: tuple[str, ...], recursive: bool) -> int:
 
 def _with_remedy(outcome: Outcome) -> Outcome:
     """The same, but for a folder on the server: what is in the way here has a remedy of its own."""
-    if not isinstance(outcome, TransferFailure) or outcome.error.remedy:
+    if not isinstance(outcome, TransferFailure) or isinstance(outcome.error, LocalFileError):
         return outcome
     remedy = "use -r to fetch it with its contents"
     return replace(outcome, error=with_remedy(outcome.error, name=outcome.name, remedy=remedy))

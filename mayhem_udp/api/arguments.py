@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from mayhem_udp.config import Settings
 from mayhem_udp.errors import UsageError
 from mayhem_udp.escape import escape
-from mayhem_udp.spelling import as_path
+from mayhem_udp.spelling import as_name, as_path
 
 if TYPE_CHECKING:
     from mayhem_udp.api.uploads import Uploadable
@@ -47,6 +47,17 @@ def source_of(source: "Uploadable") -> "Uploadable":
     if isinstance(source, str | os.PathLike):
         path_of(source)
     return source
+
+
+def upload_name_of(source: "Uploadable", name: str | None, *, verb: str) -> str:
+    """What a source is called on the server. Raises `UsageError` where it has no name."""
+    source_of(source)
+    if name is not None and name_of(name) and not name.endswith("/"):
+        return name
+    own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
+    if not own:
+        raise UsageError("what is sent has no name of its own", remedy=f"give one: {verb}(data, 'name')")
+    return (name or "") + as_name(own)
 
 
 def destination_of(destination: "str | os.PathLike[str] | BinaryIO") -> "Path | BinaryIO":

@@ -20,7 +20,7 @@ from mayhem_udp.api.arguments import (
     name_of,
     names_of,
     path_of,
-    source_of,
+    upload_name_of,
     uploads_of,
 )
 from mayhem_udp.api.downloads import Download, PackDownload, RoundTrip, StreamDownload, StreamRoundTrip
@@ -38,7 +38,6 @@ from mayhem_udp.errors import PeerError, RefusedError, UnreachableError, UsageEr
 from mayhem_udp.limits import MESSAGE_MAX_BYTES
 from mayhem_udp.mayhem.settings import spec_of
 from mayhem_udp.results import Entry, Outcome, PingResult, Progress, Removal, TransferResult
-from mayhem_udp.spelling import as_name
 from mayhem_udp.store.names import encode_name
 from mayhem_udp.url import Url, parse_url
 
@@ -119,7 +118,7 @@ class Client:
         `source` is a path, bytes, or a binary file object that is read to its end. `name` is what it is
         called on the server; a path's own name unless given, or inside a folder where it ends with `/`.
         """
-        called = _upload_name(source_of(source), name, verb="put")
+        called = upload_name_of(source, name, verb="put")
         return self._one(Upload(source, called, tell=self._tell))
 
     def put_many(self, files: Iterable[tuple[str | os.PathLike[str], str]]) -> Iterator[Outcome]:
@@ -173,7 +172,7 @@ class Client:
         A path's copy is saved as `received_<name>` in `out_dir`; that of bytes or of a file object is
         only compared.
         """
-        called = _upload_name(source_of(source), name, verb="echo")
+        called = upload_name_of(source, name, verb="echo")
         folder = path_of(out_dir)
         if isinstance(source, str | os.PathLike):
             path = path_of(folder / (RECEIVED_PREFIX + called))
@@ -383,16 +382,6 @@ class Client:
         except UsageError:  # another thread is in the midst of a call; what went wrong before says more
             if error is None:
                 raise
-
-
-def _upload_name(source: Uploadable, name: str | None, *, verb: str) -> str:
-    """What a source is called on the server. Raises `UsageError` where it has no name."""
-    if name is not None and name_of(name) and not name.endswith("/"):
-        return name
-    own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
-    if not own:
-        raise UsageError("what is sent has no name of its own", remedy=f"give one: {verb}(data, 'name')")
-    return (name or "") + as_name(own)
 
 
 def _watcher(log: Any, settings: Settings) -> Watcher:

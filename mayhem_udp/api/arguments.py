@@ -35,26 +35,23 @@ def path_of(path: object) -> Path:
         made = Path(text)
     else:
         raise _no(path, "a path", "give a str or a pathlib.Path")
-    if "\0" in str(made):
+    text = str(made)
+    if "\0" in text:
         raise UsageError(
-            f"the path {escape(str(made))} has a NUL character, and names no file", remedy="name another"
+            f"the path {escape(text)} has a NUL character, and names no file", remedy="name another"
         )
-    return made if str(made).isascii() else Path(as_path(str(made)))
-
-
-def source_of(source: "Uploadable") -> "Uploadable":
-    """What is to be sent; whether it has bytes is seen when it is opened."""
-    if isinstance(source, str | os.PathLike):
-        path_of(source)
-    return source
+    spelled = as_path(text)
+    return made if spelled == text else Path(spelled)
 
 
 def upload_name_of(source: "Uploadable", name: str | None, *, verb: str) -> str:
     """What a source is called on the server. Raises `UsageError` where it has no name."""
-    source_of(source)
+    own = ""
+    if isinstance(source, str | os.PathLike):
+        path_of(source)
+        own = os.path.basename(os.fspath(source))
     if name is not None and name_of(name) and not name.endswith("/"):
         return name
-    own = os.path.basename(os.fspath(source)) if isinstance(source, str | os.PathLike) else ""
     if not own:
         raise UsageError("what is sent has no name of its own", remedy=f"give one: {verb}(data, 'name')")
     return (name or "") + as_name(own)

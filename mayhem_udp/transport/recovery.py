@@ -165,10 +165,11 @@ class Recovery:
         delivery.lost_bytes += lost_bytes
         newest = delivery.on_acked(acked, now_ns=now_ns) if acked else None
         then = newest.delivery if newest is not None else UNSENT
-        interval_ns = 0
+        interval_ns = delivered_bytes = 0
         if newest is not None:
             interval_ns = max(newest.sent_ns - then.first_sent_ns, now_ns - then.delivered_ns)
-            delivery.on_rate(delivery.delivered_bytes - then.delivered_bytes, interval_ns=interval_ns)
+            delivered_bytes = delivery.delivered_bytes - then.delivered_bytes
+            delivery.on_rate(delivered_bytes, interval_ns=interval_ns)
         path.controller.on_ack(
             AckSample(
                 now_ns=now_ns,
@@ -184,7 +185,7 @@ class Recovery:
                 delivered_bytes=delivery.delivered_bytes,
                 lost_total_bytes=delivery.lost_bytes,
                 rate_interval_ns=interval_ns,
-                rate_delivered_bytes=delivery.delivered_bytes - then.delivered_bytes if newest else 0,
+                rate_delivered_bytes=delivered_bytes,
                 rate_sent_bytes=then.sent_bytes - then.sent_before_bytes,
                 rate_prior_delivered_bytes=then.delivered_bytes,
                 rate_is_app_limited=then.app_limited,

@@ -65,6 +65,7 @@ BANDS: Final = (
                 "log",
                 "results",
                 "config",
+                "twins",
                 "url",
                 "escape",
                 "rangeset",

@@ -12,6 +12,7 @@ from mayhem_udp.config import Settings
 from mayhem_udp.errors import UsageError
 from mayhem_udp.escape import escape
 from mayhem_udp.spelling import as_name, as_path
+from mayhem_udp.twins import check_no_twins
 
 if TYPE_CHECKING:
     from mayhem_udp.api.uploads import Uploadable
@@ -104,15 +105,9 @@ def _each_of(many: Iterable[Any], *, what: str) -> Iterable[Any]:
 
 
 def _without_twins(pairs: Iterable[Pair], of_its_own: str) -> list[Pair]:
-    """Refuse two sources (first) that would become one file (second): both would succeed, and one be lost."""
+    """All of them, unless two would become one file. Raises `UsageError`."""
     kept = list(pairs)
-    if len({target for _, target in kept}) < len(kept):
-        seen: dict[object, object] = {}
-        for source, target in kept:
-            if target in seen:
-                both = f"{seen[target]} and {source} would both become {target}"
-                raise UsageError(escape(both), remedy=f"give each a {of_its_own} of its own")
-            seen[target] = source
+    check_no_twins(kept, remedy=f"give each a {of_its_own} of its own")
     return kept
 
 

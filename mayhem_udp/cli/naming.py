@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from mayhem_udp import twins
 from mayhem_udp.errors import PeerError, UsageError
 from mayhem_udp.spelling import as_name
 from mayhem_udp.url import Url, is_url, parse_url, url_meant_by
@@ -207,9 +208,4 @@ def check_no_twins(
     pairs: Sequence[tuple[str, str]], *, remedy: str = "send them apart, or into different folders"
 ) -> None:
     """Refuse two sources (first) that would become one file (second). Raises `UsageError`."""
-    seen: dict[str, str] = {}
-    for source, target in pairs:
-        if target in seen:
-            message = f"{seen[target]} and {source} would both become {target}"
-            raise UsageError(message, remedy=remedy)
-        seen[target] = source
+    twins.check_no_twins(pairs, remedy=remedy)
